@@ -1,0 +1,149 @@
+// A loaded signature: its records as they came, and three tables over them.
+//
+//   filter    two bits for every weak sum in one 32-bit word: answers most positions of unmatched data
+//   primary   open addressing by weak sum: {weak, block + 1}; one entry for each weak sum, the lowest block
+//   overflow  open addressing by weak and strong sum, for blocks that share a weak sum with another strong one
+//
+// However often a weak sum repeats, a lookup stays one probe in each table. The multiplier is drawn anew for each
+// signature, so that nobody can prepare one whose sums fall into one place; what is found does not depend on it.
+
+export let blockLength: u32 = 0;
+export let strongLength: u32 = 0;
+export let blocks: u32 = 0;
+/** Weak sum kind (0 rollsum, 1 RabinKarp) and strong sum kind (0 MD4, 1 BLAKE2b). */
+export let weakKind: u32 = 0;
+export let strongKind: u32 = 0;
+
+export let filter: usize = 0;
+export let filterShift: u32 = 0;
+export let multiplier: u32 = 1;
+
+let records: usize = 0;
+let recordLength: u32 = 0;
+let primary: usize = 0;
+let primaryShift: u32 = 0;
+let primaryMask: u32 = 0;
+let overflow: usize = 0;
+let overflowMask: u32 = 0;
+
+const CROWDED: u32 = 0x80000000;
+
+export function describe(weak: u32, strong: u32, length: u32, strongBytes: u32): void {
+  weakKind = weak;
+  strongKind = strong;
+  blockLength = length;
+  strongLength = strongBytes;
+  recordLength = strongBytes + 4;
+}
+
+/**
+ * Builds the tables over `count` records at `at`: 2^filterLog words of filter (4 bytes), 2^primaryLog entries (8 bytes) and
+ * 2^overflowLog entries (4 bytes). Returns 0, or 1 when the overflow table is more than half full: then repeat with a larger one.
+ */
+export function buildTable(
+  at: usize, count: u32, filterAt: usize, filterLog: u32, primaryAt: usize, primaryLog: u32, overflowAt: usize, overflowLog: u32, seed: u32,
+): u32 {
+  records = at;
+  blocks = count;
+  filter = filterAt;
+  filterShift = 32 - filterLog;
+  primary = primaryAt;
+  primaryShift = 32 - primaryLog;
+  primaryMask = (1 << primaryLog) - 1;
+  overflow = overflowAt;
+  overflowMask = (1 << overflowLog) - 1;
+  multiplier = seed | 1;
+  memory.fill(filterAt, 0, <usize>4 << filterLog);
+  memory.fill(primaryAt, 0, <usize>8 << primaryLog);
+  memory.fill(overflowAt, 0, <usize>4 << overflowLog);
+  let crowd: u32 = 0;
+  for (let block: u32 = 0; block < count; ++block) {
+    const weak = weakOf(block);
+    const h = weak * multiplier;
+    const word = filterAt + ((h >>> filterShift) << 2);
+    store<u32>(word, load<u32>(word) | (1 << (h >>> (filterShift - 5))) | (1 << (h >>> (filterShift - 10))));
+    let slot = h >>> primaryShift;
+    for (; ; slot = (slot + 1) & primaryMask) {
+      const entry = primaryAt + (slot << 3);
+      const value = load<u32>(entry, 4);
+      if (!value) {
+        store<u32>(entry, weak);
+        store<u32>(entry, block + 1, 4);
+        break;
+      }
+      if (load<u32>(entry) != weak) continue;
+      const strong = strongAt(block);
+      if (sameStrong(strongAt((value & ~CROWDED) - 1), strong)) break;
+      store<u32>(entry, value | CROWDED, 4);
+      if (addOverflow(weak, strong, block) && ++crowd > overflowMask >>> 1) return 1;
+      break;
+    }
+  }
+  return 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function weakOf(block: u32): u32 {
+  return bswap<u32>(load<u32>(records + <usize>block * recordLength));
+}
+
+// @ts-ignore: decorator
+@inline
+export function strongAt(block: u32): usize {
+  return records + <usize>block * recordLength + 4;
+}
+
+export function sameStrong(a: usize, b: usize): bool {
+  let i: u32 = 0;
+  for (; i + 8 <= strongLength; i += 8) if (load<u64>(a + i) != load<u64>(b + i)) return false;
+  for (; i < strongLength; ++i) if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  return true;
+}
+
+/** Whether the filter lets a weak sum, already multiplied, through: in bit 0 of the result. */
+// @ts-ignore: decorator
+@inline
+export function filtered(h: u32, at: usize, shift: u32): u32 {
+  const word = load<u32>(at + ((h >>> shift) << 2));
+  return (word >>> (h >>> (shift - 5))) & (word >>> (h >>> (shift - 10)));
+}
+
+/** The primary entry of a weak sum: 0 when no block has it. */
+export function findWeak(weak: u32): u32 {
+  let slot = (weak * multiplier) >>> primaryShift;
+  while (true) {
+    const entry = primary + (slot << 3);
+    const value = load<u32>(entry, 4);
+    if (!value || load<u32>(entry) == weak) return value;
+    slot = (slot + 1) & primaryMask;
+  }
+}
+
+/** The lowest block with this weak sum (of which `entry` is the primary entry) and strong sum; -1 when there is none. */
+export function findStrong(entry: u32, weak: u32, strong: usize): i32 {
+  const block = (entry & ~CROWDED) - 1;
+  if (sameStrong(strongAt(block), strong)) return block;
+  if (!(entry & CROWDED)) return -1;
+  const slot = overflow + (overflowSlot(weak, strong) << 2);
+  return load<u32>(slot) - 1;
+}
+
+function addOverflow(weak: u32, strong: usize, block: u32): bool {
+  const slot = overflow + (overflowSlot(weak, strong) << 2);
+  if (load<u32>(slot)) return false;
+  store<u32>(slot, block + 1);
+  return true;
+}
+
+/** The slot that holds these sums, or the empty one where they belong. */
+function overflowSlot(weak: u32, strong: usize): u32 {
+  let h = weak * multiplier;
+  for (let i: u32 = 0; i < strongLength; ++i) h = (h ^ (h >>> 15) ^ load<u8>(strong + i)) * (multiplier ^ 0x9e3779b8);
+  let slot = (h ^ (h >>> 16)) & overflowMask;
+  while (true) {
+    const value = load<u32>(overflow + (slot << 2));
+    if (!value || (weakOf(value - 1) == weak && sameStrong(strongAt(value - 1), strong))) return slot;
+    slot = (slot + 1) & overflowMask;
+  }
+}
