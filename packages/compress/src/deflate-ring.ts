@@ -229,7 +229,7 @@ export class DeflateRing {
 
   #fail(cause: unknown): void {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
-    this.#failure = new CompressError('compress.worker-failed', 'A compressing worker thread stopped unexpectedly', {
+    this.#failure = new CompressError('worker-failed', 'A compressing worker thread stopped unexpectedly', {
       cause,
     });
     this.#rejectWaiting(this.#failure);
@@ -259,7 +259,7 @@ export class DeflateRing {
 }
 
 function closedError(): CompressError {
-  return new CompressError('compress.closed', 'The compressor is closed');
+  return new CompressError('closed', 'The compressor is closed');
 }
 
 function integerIn(name: string, value: number, least: number, most: number): number {

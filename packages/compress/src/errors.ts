@@ -4,25 +4,25 @@
  */
 export type CompressErrorCode =
   /** The compressed stream ends before its last block or its trailer. */
-  | 'compress.truncated'
+  | 'truncated'
   /** The compressed stream is damaged: bad block, bad checksum, bad header. */
-  | 'compress.corrupt'
+  | 'corrupt'
   /** Bytes follow the end of the compressed stream. */
-  | 'compress.trailing-garbage'
+  | 'trailing-garbage'
   /** More output than `maxBytes` allows: a bomb, or a wrong limit. */
-  | 'compress.too-large'
+  | 'too-large'
   /** A compressing worker died; what was not yet taken is lost. */
-  | 'compress.worker-failed'
+  | 'worker-failed'
   /** The ring was used after `close()`. */
-  | 'compress.closed';
+  | 'closed';
 
 const HINTS: Record<CompressErrorCode, string> = {
-  'compress.truncated': 'The data is incomplete: fetch it again, or restore from another copy.',
-  'compress.corrupt': 'The data is damaged: fetch it again, or restore from another copy.',
-  'compress.trailing-garbage': 'Something was appended to the data; it is not used. Fetch it again.',
-  'compress.too-large': 'The data unpacks to more than it may; it is refused as a decompression bomb.',
-  'compress.worker-failed': 'Run the command again; fewer workers need less memory.',
-  'compress.closed': 'This is a programming error: the compressor was closed while it was in use.',
+  truncated: 'The data is incomplete: fetch it again, or restore from another copy.',
+  corrupt: 'The data is damaged: fetch it again, or restore from another copy.',
+  'trailing-garbage': 'Something was appended to the data; it is not used. Fetch it again.',
+  'too-large': 'The data unpacks to more than it may; it is refused as a decompression bomb.',
+  'worker-failed': 'Run the command again; fewer workers need less memory.',
+  closed: 'This is a programming error: the compressor was closed while it was in use.',
 };
 
 export class CompressError extends Error {

@@ -11,7 +11,7 @@ import { crc32 } from './checksums.js';
 import { CompressError } from './errors.js';
 
 export interface InflateOptions {
-  /** The most bytes that may come out; more is an error `compress.too-large`. Default: no limit. */
+  /** The most bytes that may come out; more is an error `too-large`. Default: no limit. */
   readonly maxBytes?: number;
   /** The size of output pieces; default 262,144. They are smaller where the input runs dry. */
   readonly pieceBytes?: number;
@@ -56,10 +56,10 @@ export async function* gunzip(
         yield piece;
       }
       const trailer = await reader.readExactly(8);
-      if (trailer.length < 8) throw fail('compress.truncated', 'gzip data ends inside its trailer', options);
+      if (trailer.length < 8) throw fail('truncated', 'gzip data ends inside its trailer', options);
       const view = new DataView(trailer.buffer, trailer.byteOffset, 8);
       if (view.getUint32(0, true) !== crc || view.getUint32(4, true) !== size % 0x1_0000_0000) {
-        throw fail('compress.corrupt', 'gzip data does not match its checksum', options);
+        throw fail('corrupt', 'gzip data does not match its checksum', options);
       }
     }
   } finally {
@@ -82,7 +82,7 @@ async function* inflateOne(
       yield piece;
     }
     if (!(await isAtEnd(reader))) {
-      throw fail('compress.trailing-garbage', 'Bytes follow the end of the compressed data', options);
+      throw fail('trailing-garbage', 'Bytes follow the end of the compressed data', options);
     }
   } finally {
     await reader.close();
@@ -148,14 +148,14 @@ const TEXT_FIELD_MAX = 65_536;
 async function skipGzipHeader(reader: ByteReader, isFirst: boolean, options: InflateOptions): Promise<void> {
   const header = await reader.readExactly(10);
   const isGzip = header[0] === 0x1f && (header.length < 2 || header[1] === 0x8b);
-  if (!isGzip && !isFirst) throw fail('compress.trailing-garbage', 'Bytes follow the end of the gzip data', options);
-  if (!isGzip && header.length > 0) throw fail('compress.corrupt', 'This is not gzip data', options);
-  if (header.length < 10) throw fail('compress.truncated', 'gzip data ends inside its header', options);
+  if (!isGzip && !isFirst) throw fail('trailing-garbage', 'Bytes follow the end of the gzip data', options);
+  if (!isGzip && header.length > 0) throw fail('corrupt', 'This is not gzip data', options);
+  if (header.length < 10) throw fail('truncated', 'gzip data ends inside its header', options);
   const flags = header[3] as number;
-  if (header[2] !== 8 || flags > 31) throw fail('compress.corrupt', 'This gzip header is damaged', options);
+  if (header[2] !== 8 || flags > 31) throw fail('corrupt', 'This gzip header is damaged', options);
   const read = async (count: number): Promise<Uint8Array> => {
     const bytes = await reader.readExactly(count);
-    if (bytes.length < count) throw fail('compress.truncated', 'gzip data ends inside its header', options);
+    if (bytes.length < count) throw fail('truncated', 'gzip data ends inside its header', options);
     return bytes;
   };
   if (flags & FEXTRA) {
@@ -166,7 +166,7 @@ async function skipGzipHeader(reader: ByteReader, isFirst: boolean, options: Inf
     if ((flags & field) === 0) continue;
     let length = 0;
     while ((await read(1))[0] !== 0) {
-      if (++length > TEXT_FIELD_MAX) throw fail('compress.corrupt', 'This gzip header is damaged', options);
+      if (++length > TEXT_FIELD_MAX) throw fail('corrupt', 'This gzip header is damaged', options);
     }
   }
   if (flags & FHCRC) await read(2);
@@ -185,22 +185,22 @@ class Limit {
     this.#total += count;
     const most = this.#options.maxBytes;
     if (most !== undefined && this.#total > most) {
-      throw fail('compress.too-large', `The data unpacks to more than the ${most} bytes allowed`, this.#options);
+      throw fail('too-large', `The data unpacks to more than the ${most} bytes allowed`, this.#options);
     }
   }
 }
 
 function translate(error: unknown, options: InflateOptions): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'Z_BUF_ERROR') return fail('compress.truncated', 'The compressed data is incomplete', options, error);
+  if (code === 'Z_BUF_ERROR') return fail('truncated', 'The compressed data is incomplete', options, error);
   if (code === 'Z_DATA_ERROR' || code === 'Z_NEED_DICT') {
-    return fail('compress.corrupt', 'The compressed data is damaged', options, error);
+    return fail('corrupt', 'The compressed data is damaged', options, error);
   }
   return error;
 }
 
 function fail(
-  code: 'compress.truncated' | 'compress.corrupt' | 'compress.trailing-garbage' | 'compress.too-large',
+  code: 'truncated' | 'corrupt' | 'trailing-garbage' | 'too-large',
   message: string,
   options: InflateOptions,
   cause?: unknown,
