@@ -1,0 +1,148 @@
+/**
+ * The programs that redup is tested against: found on the system, or (releases of duplicity) in virtual
+ * environments that `venv.ts` makes once and keeps outside the work tree.
+ *
+ * A test asks with `requirePeer`. A peer that can't be had skips the test and says why; with CI=true, where
+ * `.ci/run` has installed them all, it fails the test.
+ */
+
+import { spawnSync } from 'node:child_process';
+
+import { environmentOf, installEnvironment } from './venv.js';
+
+export type PeerName = keyof typeof DEFINITIONS;
+
+/** The peers that are a duplicity, for tests that run over all of them. */
+export const DUPLICITY_PEERS = ['duplicity-debian', 'duplicity-current', 'duplicity-2', 'duplicity-1'] as const;
+export type DuplicityPeerName = (typeof DUPLICITY_PEERS)[number];
+
+export interface Peer {
+  readonly name: PeerName;
+  readonly version: string;
+  /** The command to start, with the arguments that come before all others. */
+  readonly command: readonly [string, ...string[]];
+}
+
+export interface MissingPeer {
+  readonly name: PeerName;
+  /** Why it can't be had. */
+  readonly missing: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
+/** What `requirePeer` and its like need of a vitest test context. */
+export interface SkipContext {
+  skip(note?: string): unknown;
+  readonly task?: { readonly meta: object };
+}
+
+interface SystemDefinition {
+  readonly command: string;
+  readonly versionArgs: readonly string[];
+  /** First group: the version. */
+  readonly version: RegExp;
+  /** The Debian package that has it. */
+  readonly apt: string;
+}
+
+interface ReleaseDefinition {
+  /** A release of duplicity in the Python registry. */
+  readonly release: string;
+}
+
+const DEFINITIONS = {
+  'duplicity-debian': {
+    command: '/usr/bin/duplicity',
+    versionArgs: ['--version'],
+    version: /duplicity (\S+)/,
+    apt: 'duplicity',
+  },
+  // The newest release when this was written; raise it by hand, so that a new release never breaks an old commit.
+  'duplicity-current': { release: '3.2.1' },
+  'duplicity-2': { release: '2.2.4' },
+  'duplicity-1': { release: '1.2.3' },
+  rdiff: { command: 'rdiff', versionArgs: ['--version'], version: /librsync ([\d.]+)/, apt: 'rdiff' },
+  gpg: { command: 'gpg', versionArgs: ['--version'], version: /gpg \(GnuPG\) (\S+)/, apt: 'gnupg' },
+  gpg1: { command: 'gpg1', versionArgs: ['--version'], version: /gpg \(GnuPG\) (\S+)/, apt: 'gnupg1' },
+  sq: { command: 'sq', versionArgs: ['--version'], version: /sq (\S+)/, apt: 'sq' },
+  restic: { command: 'restic', versionArgs: ['version'], version: /restic (\S+)/, apt: 'restic' },
+  time: { command: '/usr/bin/time', versionArgs: ['--version'], version: /Time\)? (\S+)/, apt: 'time' },
+  radosgw: { command: 'radosgw', versionArgs: ['--version'], version: /ceph version (\S+)/, apt: 'radosgw' },
+} satisfies Record<string, SystemDefinition | ReleaseDefinition>;
+
+const found = new Map<PeerName, Peer | MissingPeer>();
+
+export function isMissing(peer: Peer | MissingPeer): peer is MissingPeer {
+  return 'missing' in peer;
+}
+
+/** Looks a peer up; the answer is kept for the life of the process. */
+export function peer(name: PeerName): Peer | MissingPeer {
+  const known = found.get(name);
+  if (known !== undefined) return known;
+  const definition: SystemDefinition | ReleaseDefinition = DEFINITIONS[name];
+  const result = 'release' in definition ? releasePeer(name, definition) : systemPeer(name, definition);
+  found.set(name, result);
+  return result;
+}
+
+/** All peers, those that can't be had as well. */
+export function findPeers(): (Peer | MissingPeer)[] {
+  return PEER_NAMES.map((name) => peer(name));
+}
+
+export const PEER_NAMES = Object.keys(DEFINITIONS) as readonly PeerName[];
+
+/**
+ * The peer, or no further line of the test: it is skipped with the reason in the output, and failed when CI=true.
+ *
+ * @param context - the test's: `test('…', async (context) => { const gpg = requirePeer(context, 'gpg'); … })`
+ */
+export function requirePeer(context: SkipContext, name: PeerName): Peer {
+  const result = peer(name);
+  if (!isMissing(result)) return result;
+  const reason = `needs ${name}: ${result.missing} (${result.hint})`;
+  if (process.env['CI'] === 'true') throw new Error(reason);
+  context.skip(reason);
+  throw new Error(reason);
+}
+
+/** Makes the virtual environments of the duplicity releases that aren't there yet, and looks again. */
+export async function installReleases(report: (line: string) => void): Promise<void> {
+  for (const name of PEER_NAMES) {
+    const definition: SystemDefinition | ReleaseDefinition = DEFINITIONS[name];
+    if (!('release' in definition) || !isMissing(peer(name))) continue;
+    report(`making a virtual environment for duplicity ${definition.release} …`);
+    await installEnvironment(definition.release).catch((error: Error) => report(error.message));
+    found.delete(name);
+  }
+}
+
+function releasePeer(name: PeerName, { release }: ReleaseDefinition): Peer | MissingPeer {
+  const environment = environmentOf(release);
+  const hint = 'node packages/testkit/scripts/peers.mjs install';
+  if ('missing' in environment) return { name, missing: environment.missing, hint };
+  const { python, script } = environment;
+  return versionOf(name, [python, script], ['--version'], /duplicity (\S+)/, hint);
+}
+
+function systemPeer(name: PeerName, definition: SystemDefinition): Peer | MissingPeer {
+  const { command, versionArgs, version, apt } = definition;
+  return versionOf(name, [command], versionArgs, version, `apt-get install ${apt}`);
+}
+
+function versionOf(
+  name: PeerName,
+  command: readonly [string, ...string[]],
+  args: readonly string[],
+  pattern: RegExp,
+  hint: string,
+): Peer | MissingPeer {
+  const [program, ...first] = command;
+  const answer = spawnSync(program, [...first, ...args], { encoding: 'utf8', timeout: 30_000 });
+  if (answer.error !== undefined) return { name, missing: `${program} can't be started`, hint };
+  const version = pattern.exec(answer.stdout + answer.stderr)?.[1];
+  if (version === undefined) return { name, missing: `${program} doesn't tell its version`, hint };
+  return { name, version, command };
+}
