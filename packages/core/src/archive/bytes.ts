@@ -1,0 +1,71 @@
+/**
+ * Names are bytes: inside the engine a path or name is a *byte string*, a JS string with one
+ * char (0–255) per byte. It is cheap to compare, slice and hash, and loses nothing of a name
+ * that is not valid UTF-8. It becomes text only where a person reads it (see `toText`).
+ */
+
+declare const pathBrand: unique symbol;
+
+/** A byte string: every char is one byte. */
+export type ByteString = string;
+
+/** A path relative to the root of a backup, components joined by `/`, without leading or trailing `/`; `''` is the root. */
+export type Path = ByteString & { readonly [pathBrand]: true };
+
+/** The path of the root itself. */
+export const ROOT = '' as Path;
+
+/** Marks a byte string as a path. The caller vouches for its form; what comes from an archive goes through `parsePath`. */
+export function asPath(bytes: ByteString): Path {
+  return bytes as Path;
+}
+
+/** UTF-8 text to its byte string. */
+export function fromText(text: string): ByteString {
+  return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** A byte string as text for a person: UTF-8 where valid; each byte that isn't part of valid UTF-8 becomes U+FFFD. */
+export function toText(bytes: ByteString): string {
+  return isAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
+/**
+ * The length in bytes of the valid UTF-8 sequence that starts at `at`, or 0 if there is none
+ * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
+ */
+export function utf8SequenceLength(bytes: ByteString, at: number): number {
+  const b0 = bytes.charCodeAt(at);
+  if (b0 < 0x80) return 1;
+  if (b0 < 0xc2 || b0 > 0xf4) return 0;
+  const b1 = bytes.charCodeAt(at + 1);
+  if (b0 < 0xe0) return continues(b1) ? 2 : 0;
+  const b2 = bytes.charCodeAt(at + 2);
+  if (b0 < 0xf0) {
+    const low = b0 === 0xe0 ? 0xa0 : 0x80;
+    const high = b0 === 0xed ? 0x9f : 0xbf;
+    return b1 >= low && b1 <= high && continues(b2) ? 3 : 0;
+  }
+  const low = b0 === 0xf0 ? 0x90 : 0x80;
+  const high = b0 === 0xf4 ? 0x8f : 0xbf;
+  return b1 >= low && b1 <= high && continues(b2) && continues(bytes.charCodeAt(at + 3)) ? 4 : 0;
+}
+
+function continues(byte: number): boolean {
+  return byte >= 0x80 && byte <= 0xbf; // NaN (past the end) is neither
+}
+
+/** True when the bytes are valid UTF-8 as a whole. */
+export function isUtf8(bytes: ByteString): boolean {
+  for (let i = 0; i < bytes.length; ) {
+    const n = utf8SequenceLength(bytes, i);
+    if (n === 0) return false;
+    i += n;
+  }
+  return true;
+}

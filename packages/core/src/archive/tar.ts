@@ -1,0 +1,503 @@
+/**
+ * Tar headers and streams, as bytes (POSIX.1-1988 ustar, POSIX.1-2001 pax, GNU long names; FORMAT.md §4).
+ *
+ * The engine has its own codec because names are bytes and millions of headers must be handled synchronously.
+ * Written: exactly what duplicity's tar writer writes (ustar fields, pax records when a value does not fit).
+ * Read: ustar, pax, GNU `L`/`K`, base-256 numbers; anything else is refused by name.
+ */
+
+import { RedupError } from '../errors.js';
+import { type ByteString, isAscii, isUtf8, utf8SequenceLength } from './bytes.js';
+
+export const BLOCK = 512;
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character-device' | 'block-device';
+
+export interface TarHeader {
+  /** Member name, byte string; directories with their trailing `/`. */
+  readonly name: ByteString;
+  readonly type: EntryType;
+  /** Permission bits, & 07777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly userName: ByteString;
+  readonly groupName: ByteString;
+  /** Bytes of content that follow. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Target of a symbolic link, else ''. */
+  readonly linkName: ByteString;
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+  /** Further pax records, in order: `REDUP.*` when written; all that have no field here when read. */
+  readonly records?: ReadonlyMap<string, ByteString>;
+}
+
+const TYPE_FLAG: Readonly<Record<EntryType, string>> = {
+  file: '0',
+  symlink: '2',
+  'character-device': '3',
+  'block-device': '4',
+  directory: '5',
+  fifo: '6',
+};
+
+// ── writing ──────────────────────────────────────────────────────────────────────────────────────
+
+/** Bytes that `content` bytes of a member need to be padded with. */
+export function padding(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+/** Largest value of an octal field of 8 and of 12 bytes (the last byte is NUL). */
+const OCTAL_8 = 0o7777777;
+const OCTAL_12 = 0o77777777777;
+
+/** The header of a member: one block, preceded by a pax header where a value needs it. */
+export function encodeHeader(h: TarHeader): Buffer {
+  const records = paxRecords(h);
+  if (records === undefined) {
+    const block = Buffer.alloc(BLOCK);
+    encodeUstar(block, 0, h, TYPE_FLAG[h.type]);
+    return block;
+  }
+  const body = encodeRecords(records);
+  const buffer = Buffer.alloc(BLOCK + body.length + padding(body.length) + BLOCK);
+  encodeUstar(buffer, 0, { ...PAX_MEMBER, size: body.length }, 'x');
+  buffer.write(body, BLOCK, 'latin1');
+  encodeUstar(buffer, buffer.length - BLOCK, h, TYPE_FLAG[h.type]);
+  return buffer;
+}
+
+const PAX_MEMBER: TarHeader = {
+  name: '././@PaxHeader',
+  type: 'file',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  userName: '',
+  groupName: '',
+  size: 0,
+  mtime: 0,
+  linkName: '',
+  deviceMajor: 0,
+  deviceMinor: 0,
+};
+
+/** Records in the order of Python's tar writer, or undefined when every value fits its field. */
+function paxRecords(h: TarHeader): Map<string, ByteString> | undefined {
+  let records: Map<string, ByteString> | undefined;
+  const add = (key: string, value: ByteString) => {
+    records ??= new Map();
+    records.set(key, value);
+  };
+  if (h.name.length > 100 || !isAscii(h.name)) add('path', h.name);
+  if (h.linkName !== '' && (h.linkName.length > 100 || !isAscii(h.linkName))) add('linkpath', h.linkName);
+  if (h.userName.length > 32 || !isAscii(h.userName)) add('uname', h.userName);
+  if (h.groupName.length > 32 || !isAscii(h.groupName)) add('gname', h.groupName);
+  if (h.uid > OCTAL_8) add('uid', String(h.uid));
+  if (h.gid > OCTAL_8) add('gid', String(h.gid));
+  if (h.size > OCTAL_12) add('size', String(h.size));
+  if (h.mtime > OCTAL_12 || h.mtime < 0) add('mtime', String(h.mtime));
+  if (h.records !== undefined) for (const [key, value] of h.records) add(key, value);
+  return records;
+}
+
+function encodeRecords(records: ReadonlyMap<string, ByteString>): ByteString {
+  let body = '';
+  let binary = false;
+  for (const [key, value] of records) {
+    binary ||= !isAscii(value) && !isUtf8(value);
+    body += encodeRecord(key, value);
+  }
+  return binary ? `21 hdrcharset=BINARY\n${body}` : body;
+}
+
+/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
+function encodeRecord(key: string, value: ByteString): ByteString {
+  const rest = key.length + value.length + 3;
+  let length = rest + String(rest).length;
+  if (String(length).length !== String(rest).length) length = rest + String(length).length;
+  return `${length} ${key}=${value}\n`;
+}
+
+/** Writes one ustar block into a zeroed buffer. Plain octal arithmetic: `toString(8).padStart` costs five times as much. */
+function encodeUstar(buffer: Buffer, at: number, h: TarHeader, flag: string): void {
+  buffer.write(isAscii(h.name) ? h.name : asciiOnly(h.name), at, 100, 'latin1');
+  octal(buffer, at + 100, 7, h.mode);
+  octal(buffer, at + 108, 7, h.uid > OCTAL_8 ? 0 : h.uid);
+  octal(buffer, at + 116, 7, h.gid > OCTAL_8 ? 0 : h.gid);
+  octal(buffer, at + 124, 11, h.size > OCTAL_12 ? 0 : h.size);
+  octal(buffer, at + 136, 11, h.mtime > OCTAL_12 || h.mtime < 0 ? 0 : h.mtime);
+  buffer[at + 156] = flag.charCodeAt(0);
+  if (h.linkName !== '')
+    buffer.write(isAscii(h.linkName) ? h.linkName : asciiOnly(h.linkName), at + 157, 100, 'latin1');
+  buffer.write('ustar\u000000', at + 257, 'latin1');
+  if (h.userName !== '') buffer.write(isAscii(h.userName) ? h.userName : asciiOnly(h.userName), at + 265, 32, 'latin1');
+  if (h.groupName !== '')
+    buffer.write(isAscii(h.groupName) ? h.groupName : asciiOnly(h.groupName), at + 297, 32, 'latin1');
+  if (h.type === 'character-device' || h.type === 'block-device') {
+    octal(buffer, at + 329, 7, h.deviceMajor);
+    octal(buffer, at + 337, 7, h.deviceMinor);
+  }
+  buffer.fill(0x20, at + 148, at + 156);
+  octal(buffer, at + 148, 6, sumOf(buffer, at));
+  buffer[at + 154] = 0;
+}
+
+function octal(buffer: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const next = Math.floor(rest / 8);
+    buffer[i] = 0x30 + (rest - next * 8);
+    rest = next;
+  }
+}
+
+function sumOf(buffer: Uint8Array, at: number): number {
+  let sum = 0;
+  for (let i = at; i < at + BLOCK; i++) sum += buffer[i] ?? 0;
+  return sum;
+}
+
+/** Every character (or byte that belongs to none) outside ASCII becomes one `?`, as in duplicity's ustar fields. */
+function asciiOnly(bytes: ByteString): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; ) {
+    const n = utf8SequenceLength(bytes, i);
+    out += n === 1 ? bytes[i] : '?';
+    i += n || 1;
+  }
+  return out;
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+/** What `TarScanner.next` found. `data` is a view into what was fed, valid until the next call of `feed`. */
+export type TarItem =
+  | { readonly kind: 'member'; readonly header: TarHeader }
+  | { readonly kind: 'data'; readonly bytes: Uint8Array }
+  | { readonly kind: 'end' };
+
+/** Pax and GNU long-name bodies above this are not honest: names end at some thousand bytes. */
+const MAX_META_BYTES = 1 << 20;
+
+/**
+ * Takes a tar apart synchronously: `feed` a piece, call `next` until it returns undefined, feed again;
+ * after the last piece call `finish`. Everything after the first zero block is ignored: duplicity's encrypted
+ * volumes may continue with padding that is not tar.
+ */
+export class TarScanner {
+  #chunk: Buffer = Buffer.alloc(0);
+  #at = 0;
+  /** A header block that straddles two pieces. */
+  readonly #partial = Buffer.alloc(BLOCK);
+  #partialBytes = 0;
+  #dataLeft = 0;
+  #padLeft = 0;
+  #ended = false;
+  #meta: { readonly flag: string; readonly bytes: Buffer; filled: number } | undefined;
+  #records: Map<string, ByteString> | undefined;
+  readonly #global = new Map<string, ByteString>();
+  #longName: ByteString | undefined;
+  #longLink: ByteString | undefined;
+  #position = 0;
+
+  /** The next piece; the one before must have been used up. */
+  feed(chunk: Uint8Array): void {
+    this.#chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#at = 0;
+  }
+
+  /** Bytes of the current member's content not yet delivered. */
+  get dataLeft(): number {
+    return this.#dataLeft;
+  }
+
+  /**
+   * The next item, or undefined when more bytes are needed. An item of kind `data` is never empty.
+   * @throws RedupError ARCHIVE_INVALID
+   */
+  next(): TarItem | undefined {
+    for (;;) {
+      if (this.#ended) return { kind: 'end' };
+      if (this.#meta !== undefined) {
+        if (!this.#fillMeta(this.#meta)) return undefined;
+      } else if (this.#dataLeft > 0) {
+        return this.#data();
+      } else if (this.#padLeft > 0) {
+        if (!this.#skipPadding()) return undefined;
+      } else {
+        const block = this.#block();
+        if (block === undefined) return undefined;
+        const header = this.#header(block.buffer, block.at);
+        if (header !== undefined) return { kind: 'member', header };
+      }
+    }
+  }
+
+  /** Drops up to all of the current member's content from the piece at hand; returns true when it is used up. */
+  skipData(): boolean {
+    const take = Math.min(this.#dataLeft, this.#chunk.length - this.#at);
+    this.#at += take;
+    this.#dataLeft -= take;
+    this.#position += take;
+    return this.#dataLeft === 0;
+  }
+
+  /** To be called when the stream has ended. @throws RedupError ARCHIVE_INVALID if it ended inside a member */
+  finish(): void {
+    if (this.#ended) return;
+    if (this.#dataLeft > 0 || this.#meta !== undefined || this.#partialBytes > 0 || this.#longName !== undefined) {
+      throw this.#invalid('it ends in the middle of an entry');
+    }
+    this.#ended = true;
+  }
+
+  #data(): TarItem | undefined {
+    const available = this.#chunk.length - this.#at;
+    if (available === 0) return undefined;
+    const take = Math.min(this.#dataLeft, available);
+    const bytes = this.#chunk.subarray(this.#at, this.#at + take);
+    this.#at += take;
+    this.#dataLeft -= take;
+    this.#position += take;
+    return { kind: 'data', bytes };
+  }
+
+  #skipPadding(): boolean {
+    const take = Math.min(this.#padLeft, this.#chunk.length - this.#at);
+    this.#at += take;
+    this.#padLeft -= take;
+    this.#position += take;
+    return this.#padLeft === 0;
+  }
+
+  #block(): { buffer: Buffer; at: number } | undefined {
+    const available = this.#chunk.length - this.#at;
+    if (this.#partialBytes === 0 && available >= BLOCK) {
+      const at = this.#at;
+      this.#at += BLOCK;
+      this.#position += BLOCK;
+      return { buffer: this.#chunk, at };
+    }
+    const take = Math.min(BLOCK - this.#partialBytes, available);
+    this.#partial.set(this.#chunk.subarray(this.#at, this.#at + take), this.#partialBytes);
+    this.#partialBytes += take;
+    this.#at += take;
+    this.#position += take;
+    if (this.#partialBytes < BLOCK) return undefined;
+    this.#partialBytes = 0;
+    return { buffer: this.#partial, at: 0 };
+  }
+
+  #fillMeta(meta: { readonly flag: string; readonly bytes: Buffer; filled: number }): boolean {
+    const take = Math.min(meta.bytes.length - meta.filled, this.#chunk.length - this.#at);
+    meta.bytes.set(this.#chunk.subarray(this.#at, this.#at + take), meta.filled);
+    meta.filled += take;
+    this.#at += take;
+    this.#position += take;
+    if (meta.filled < meta.bytes.length) return false;
+    this.#meta = undefined;
+    const text = meta.bytes.toString('latin1');
+    if (meta.flag === 'L') this.#longName = untilNul(text);
+    else if (meta.flag === 'K') this.#longLink = untilNul(text);
+    else if (meta.flag === 'g') for (const [key, value] of this.#parseRecords(text)) this.#global.set(key, value);
+    else this.#records = this.#parseRecords(text);
+    return true;
+  }
+
+  #parseRecords(text: ByteString): Map<string, ByteString> {
+    const records = new Map<string, ByteString>();
+    for (let at = 0; at < text.length && text.charCodeAt(at) !== 0; ) {
+      const space = text.indexOf(' ', at);
+      const length = space < 0 ? Number.NaN : Number(text.slice(at, space));
+      const equals = text.indexOf('=', space);
+      const end = at + length;
+      if (!Number.isSafeInteger(length) || equals < 0 || equals >= end || end > text.length || text[end - 1] !== '\n') {
+        throw this.#invalid('it has a malformed extended header');
+      }
+      records.set(text.slice(space + 1, equals), text.slice(equals + 1, end - 1));
+      at = end;
+    }
+    return records;
+  }
+
+  /** Undefined when the block was not a member's header but prepared the next one (or ended the archive). */
+  #header(b: Buffer, at: number): TarHeader | undefined {
+    const stored = readOctal(b, at + 148, 8);
+    if (stored === undefined || !checksumHolds(b, at, stored)) {
+      if (isZeroBlock(b, at)) {
+        this.#ended = true;
+        return undefined;
+      }
+      throw this.#invalid('an entry header has a wrong checksum');
+    }
+    const size = this.#number(b, at + 124, 12, 'size');
+    const flag = String.fromCharCode(b[at + 156] ?? 0);
+    if (flag === 'x' || flag === 'g' || flag === 'L' || flag === 'K') {
+      if (size > MAX_META_BYTES) throw this.#invalid(`an extended header claims ${size} bytes`);
+      this.#meta = { flag, bytes: Buffer.alloc(size), filled: 0 };
+      this.#padLeft = padding(size);
+      return undefined;
+    }
+    const header = this.#member(b, at, flag, size);
+    this.#dataLeft = header.size;
+    this.#padLeft = padding(header.size);
+    this.#records = undefined;
+    this.#longName = undefined;
+    this.#longLink = undefined;
+    return header;
+  }
+
+  #member(b: Buffer, at: number, flag: string, size: number): TarHeader {
+    let name = this.#longName ?? readText(b, at, 100);
+    // The prefix field is ustar's only: old GNU headers keep other things there.
+    const ustar = b[at + 257] === 0x75 && b[at + 262] === 0;
+    if (ustar && this.#longName === undefined && b[at + 345] !== 0) name = `${readText(b, at + 345, 155)}/${name}`;
+    const type = typeOf(flag, name);
+    if (type === undefined) throw this.#invalid(`the entry has the type "${flag}", which no backup holds`);
+    const device = type === 'character-device' || type === 'block-device';
+    const base = {
+      name,
+      type,
+      mode: this.#number(b, at + 100, 8, 'mode') & 0o7777,
+      uid: this.#number(b, at + 108, 8, 'uid'),
+      gid: this.#number(b, at + 116, 8, 'gid'),
+      userName: ustar || b[at + 257] === 0x75 ? readText(b, at + 265, 32) : '',
+      groupName: ustar || b[at + 257] === 0x75 ? readText(b, at + 297, 32) : '',
+      // Anything but a file has no content, whatever its header says.
+      size: type === 'file' ? size : 0,
+      mtime: this.#number(b, at + 136, 12, 'mtime'),
+      linkName: this.#longLink ?? (type === 'symlink' ? readText(b, at + 157, 100) : ''),
+      deviceMajor: device ? this.#number(b, at + 329, 8, 'device number') : 0,
+      deviceMinor: device ? this.#number(b, at + 337, 8, 'device number') : 0,
+    };
+    if (this.#records === undefined && this.#global.size === 0) return base;
+    return this.#withRecords(base, new Map([...this.#global, ...(this.#records ?? [])]));
+  }
+
+  #withRecords(base: TarHeader, records: Map<string, ByteString>): TarHeader {
+    const take = (key: string) => {
+      const value = records.get(key);
+      records.delete(key);
+      return value;
+    };
+    const takeNumber = (key: string) => {
+      const value = take(key);
+      if (value === undefined) return undefined;
+      const number = Number(value);
+      if (!/^-?\d+(\.\d*)?$/.test(value) || Math.abs(number) > Number.MAX_SAFE_INTEGER) {
+        throw this.#invalid(`its extended header has a bad ${key}`);
+      }
+      return Math.floor(number);
+    };
+    records.delete('hdrcharset');
+    const name = take('path') ?? base.name;
+    const size = takeNumber('size') ?? base.size;
+    if (size < 0) throw this.#invalid('an entry has a negative size');
+    return {
+      name,
+      type: base.type,
+      mode: base.mode,
+      uid: takeNumber('uid') ?? base.uid,
+      gid: takeNumber('gid') ?? base.gid,
+      userName: take('uname') ?? base.userName,
+      groupName: take('gname') ?? base.groupName,
+      size: base.type === 'file' ? size : 0,
+      mtime: takeNumber('mtime') ?? base.mtime,
+      linkName: take('linkpath') ?? base.linkName,
+      deviceMajor: base.deviceMajor,
+      deviceMinor: base.deviceMinor,
+      records,
+    };
+  }
+
+  #number(b: Uint8Array, at: number, length: number, what: string): number {
+    const value = (b[at] ?? 0) & 0x80 ? readBase256(b, at, length) : readOctal(b, at, length);
+    if (value === undefined || !Number.isSafeInteger(value) || (value < 0 && what !== 'mtime')) {
+      throw this.#invalid(`an entry header has a bad ${what}`);
+    }
+    return value;
+  }
+
+  #invalid(what: string): RedupError {
+    return new RedupError('ARCHIVE_INVALID', `The tar data is damaged near byte ${this.#position}: ${what}`);
+  }
+}
+
+function typeOf(flag: string, name: string): EntryType | undefined {
+  switch (flag) {
+    case '0':
+    case '\0':
+    case '7':
+      return flag !== '0' && name.endsWith('/') ? 'directory' : 'file';
+    case '2':
+      return 'symlink';
+    case '3':
+      return 'character-device';
+    case '4':
+      return 'block-device';
+    case '5':
+      return 'directory';
+    case '6':
+      return 'fifo';
+    default:
+      return undefined;
+  }
+}
+
+function readText(b: Buffer, at: number, length: number): ByteString {
+  if (b[at] === 0) return '';
+  let end = at;
+  while (end < at + length && b[end] !== 0) end++;
+  return b.toString('latin1', at, end);
+}
+
+function readOctal(b: Uint8Array, at: number, length: number): number | undefined {
+  let value = 0;
+  let digits = 0;
+  for (let i = at; i < at + length; i++) {
+    const c = b[i] ?? 0;
+    if (c >= 0x30 && c <= 0x37) {
+      value = value * 8 + (c - 0x30);
+      digits++;
+    } else if (c === 0x20 || c === 0) {
+      if (digits > 0) break;
+    } else return undefined;
+  }
+  return value;
+}
+
+/** GNU base-256: two's complement, the top bit of the first byte marks the form. */
+function readBase256(b: Uint8Array, at: number, length: number): number {
+  const negative = b[at] === 0xff;
+  let value = negative ? -1 : 0;
+  for (let i = at + 1; i < at + length; i++) value = value * 256 + (b[i] ?? 0);
+  return value;
+}
+
+/** The checksum counts its own field as blanks; very old writers summed signed chars. */
+function checksumHolds(b: Uint8Array, at: number, stored: number): boolean {
+  let unsigned = 0;
+  let high = 0;
+  for (let i = at; i < at + BLOCK; i++) {
+    const c = b[i] ?? 0;
+    unsigned += c;
+    if (c > 0x7f) high++;
+  }
+  for (let i = at + 148; i < at + 156; i++) unsigned += 0x20 - (b[i] ?? 0);
+  return stored === unsigned || stored === unsigned - 256 * high;
+}
+
+function isZeroBlock(b: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + BLOCK; i++) if (b[i] !== 0) return false;
+  return true;
+}
+
+function untilNul(text: ByteString): ByteString {
+  const nul = text.indexOf('\0');
+  return nul < 0 ? text : text.slice(0, nul);
+}

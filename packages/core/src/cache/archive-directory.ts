@@ -1,0 +1,137 @@
+/**
+ * The local archive directory, in duplicity's layout (FORMAT.md §9): manifests in plain text, signatures gzipped,
+ * and the partial files of a running or interrupted backup. Either program uses what the other left there.
+ */
+
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type ArchiveName, type ByteString, formatName, fromText, type NamePrefixes } from '../archive/index.js';
+import { collect, type Listed, type NamedFile } from '../collection/index.js';
+import { errnoOf, localError } from '../errors.js';
+
+export interface ArchiveDirectoryOptions {
+  /** Parent folder. */
+  readonly parent: string;
+  readonly name: string;
+  readonly prefixes: NamePrefixes;
+  readonly timeSeparator?: string;
+}
+
+/** duplicity's name for the archive directory of a target: the MD5 of the URL as typed. */
+export function nameForUrl(url: string): string {
+  return createHash('md5').update(url, 'utf8').digest('hex');
+}
+
+export class ArchiveDirectory {
+  readonly path: string;
+  readonly #options: ArchiveDirectoryOptions;
+
+  /** @throws RedupError when the folder cannot be made */
+  constructor(options: ArchiveDirectoryOptions) {
+    this.#options = options;
+    this.path = join(options.parent, options.name);
+  }
+
+  /** Makes the folder, private: manifests and signatures tell names and hashes of the user's files. */
+  create(): void {
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw localError('create the archive directory', this.path, error);
+    }
+  }
+
+  list(): Listed[] {
+    try {
+      return readdirSync(Buffer.from(this.path), 'latin1').map((name) => ({ name, size: -1 }));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw localError('read the archive directory', this.path, error);
+    }
+  }
+
+  collection() {
+    const { prefixes, timeSeparator } = this.#options;
+    return collect(this.list(), timeSeparator === undefined ? { prefixes } : { prefixes, timeSeparator });
+  }
+
+  /** Where the copy of a remote manifest or signature file lies, whatever the remote's encoding. */
+  placeOf(parsed: ArchiveName): string {
+    const encoding = parsed.partial || parsed.kind === 'manifest' ? 'plain' : 'gzip';
+    return this.#place(formatName({ ...parsed, encoding }, this.#options.prefixes));
+  }
+
+  /** The place of a local file by its own name. */
+  placeOfFile(file: NamedFile): string {
+    return this.#place(file.name);
+  }
+
+  has(parsed: ArchiveName): boolean {
+    return statSync(this.placeOf(parsed), { throwIfNoEntry: false })?.isFile() === true;
+  }
+
+  remove(path: string): void {
+    rmSync(path, { force: true });
+  }
+
+  /** Makes a finished file visible under its name, durably. */
+  publish(temporary: string, place: string): void {
+    try {
+      syncFile(temporary);
+      renameSync(temporary, place);
+      syncFile(this.path);
+    } catch (error) {
+      throw localError('write', place, error);
+    }
+  }
+
+  /** Writes a small file durably: whole under its name, or not at all. */
+  writeFile(place: string, content: ByteString): void {
+    const temporary = `${place}.tmp`;
+    try {
+      const fd = openSync(temporary, 'w', 0o600);
+      try {
+        writeAll(fd, Buffer.from(content, 'latin1'));
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw localError('write', place, error);
+    }
+    this.publish(temporary, place);
+  }
+
+  #place(name: ByteString): string {
+    // Prefixes are the user's text; names are ASCII otherwise.
+    return join(this.path, fromBytes(name));
+  }
+}
+
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+}
+
+function fromBytes(name: ByteString): string {
+  return fromText(name) === name ? name : Buffer.from(name, 'latin1').toString('utf8');
+}
+
+function syncFile(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Metadata between the target and the archive directory (FORMAT.md §9): what is needed and missing here is fetched,
+ * what the target no longer has is dropped here. Only what a command needs is fetched.
+ */
+
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { gzip } from '@redup/compress';
+import type { Storage } from '@redup/storage';
+import { type Manifest, ManifestReader, type ManifestReadOptions, setKey, toText } from '../archive/index.js';
+import { type Collection, type NamedFile, setsOf } from '../collection/index.js';
+import { localError, RedupError } from '../errors.js';
+import { type Codec, readPieces } from '../volumes/index.js';
+import { type ArchiveDirectory, writeAll } from './archive-directory.js';
+
+export interface SyncContext {
+  readonly storage: Storage;
+  readonly codec: Codec;
+  readonly directory: ArchiveDirectory;
+  readonly signal?: AbortSignal;
+}
+
+/** The metadata file of the target, decrypted and inflated. */
+export async function* readRemote(
+  { storage, codec, signal }: SyncContext,
+  file: NamedFile,
+): AsyncGenerator<Uint8Array> {
+  const stored = await storage.get(file.name, signal === undefined ? {} : { signal });
+  yield* codec.read(stored, file.parsed.encoding, toText(file.name));
+}
+
+/** A manifest: the local copy if there is one, else the target's, which then becomes the local copy. */
+export async function loadManifest(
+  context: SyncContext,
+  file: NamedFile,
+  options: ManifestReadOptions = {},
+): Promise<Manifest> {
+  const place = context.directory.placeOf(file.parsed);
+  if (!existsSync(place)) await mirror(context, file);
+  return readManifest(readPieces(place), place, options);
+}
+
+/** @param subject for messages */
+export async function readManifest(
+  bytes: AsyncIterable<Uint8Array>,
+  subject: string,
+  options: ManifestReadOptions = {},
+): Promise<Manifest> {
+  const reader = new ManifestReader(options);
+  try {
+    for await (const piece of bytes)
+      reader.push(Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1'));
+    return reader.finish();
+  } catch (error) {
+    if (!(error instanceof RedupError) || error.code !== 'MANIFEST_INVALID') throw error;
+    const details = error.hint === undefined ? { subject, cause: error } : { subject, hint: error.hint, cause: error };
+    throw new RedupError('MANIFEST_INVALID', `${subject}: ${error.message}`, details);
+  }
+}
+
+/** Makes the local copy of a manifest or signature file. */
+export async function mirror(context: SyncContext, file: NamedFile): Promise<void> {
+  const { directory } = context;
+  directory.create();
+  const place = directory.placeOf(file.parsed);
+  const temporary = `${place}.tmp`;
+  const plain = readRemote(context, file);
+  const content = file.parsed.kind === 'manifest' ? plain : gzip(plain, { workers: 1 });
+  rmSync(temporary, { force: true });
+  let fd: number;
+  try {
+    fd = openSync(temporary, 'wx', 0o600);
+  } catch (error) {
+    throw localError('write', temporary, error);
+  }
+  try {
+    for await (const piece of content) {
+      try {
+        writeAll(fd, piece);
+      } catch (error) {
+        throw localError('write', temporary, error);
+      }
+    }
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  directory.publish(temporary, place);
+}
+
+/** Signature files in order, as inflated streams of their local copies; missing ones are fetched first. */
+export async function localSignatures(
+  context: SyncContext,
+  files: readonly NamedFile[],
+): Promise<{ readonly name: string; readonly bytes: AsyncIterable<Uint8Array> }[]> {
+  const streams = [];
+  for (const file of files) {
+    const place = context.directory.placeOf(file.parsed);
+    if (!existsSync(place)) await mirror(context, file);
+    streams.push({ name: toText(file.name), bytes: context.codec.read(readPieces(place), 'gzip', place) });
+  }
+  return streams;
+}
+
+/**
+ * Drops local copies of what the target no longer has, unless the target looks empty or wrong: then the local
+ * copies may be all that is left, and somebody has to look (duplicity deletes them).
+ * @throws RedupError REMOTE_SUSPICIOUS
+ */
+export function dropStaleCopies(
+  directory: ArchiveDirectory,
+  remote: Collection,
+  options: { readonly force: boolean },
+): void {
+  const local = directory.collection();
+  const remoteKeys = new Set(metadataFiles(remote).map(keyOf));
+  const finished = metadataFiles(local).filter((file) => !file.parsed.partial);
+  const stale = finished.filter((file) => !remoteKeys.has(keyOf(file)));
+  if (stale.length === 0) return;
+  if (remoteKeys.size === 0 && !options.force) {
+    throw new RedupError(
+      'REMOTE_SUSPICIOUS',
+      `The target is empty, but ${directory.path} knows of ${finished.length} metadata files of backups there`,
+      {
+        subject: directory.path,
+        hint: 'Check that the right disk is mounted and the URL is right. For a target that is meant to start anew, use --force or another --name.',
+      },
+    );
+  }
+  for (const file of stale) directory.remove(directory.placeOfFile(file));
+}
+
+function metadataFiles(collection: Collection): NamedFile[] {
+  const sets = [...collection.chains.flatMap(setsOf), ...collection.orphanedSets, ...collection.incompleteSets];
+  return [
+    ...sets.flatMap((set) => (set.manifest === undefined ? [] : [set.manifest])),
+    ...collection.signatureChains.flatMap((chain) => chain.files),
+    ...collection.orphanedSignatures,
+  ];
+}
+
+function keyOf({ parsed }: NamedFile): string {
+  return `${parsed.kind} ${setKey(parsed.span)}`;
+}

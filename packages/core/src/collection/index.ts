@@ -1,0 +1,3 @@
+/** A file listing → backup sets → chains; which sets a time needs. */
+export * from './queries.js';
+export * from './sets.js';

@@ -1,0 +1,48 @@
+/** What a time or a command needs of a collection (FORMAT.md §8). Pure. */
+
+import type { ArchiveTime, Manifest, Path, VolumeInfo } from '../archive/index.js';
+import { comparePaths, isWithin } from '../tree/index.js';
+import { type BackupChain, type BackupSet, type Collection, endOf, type SignatureChain, startTimeOf } from './sets.js';
+
+/** The chain that holds a time; before the first backup the oldest one, as duplicity. */
+export function chainAt(chains: readonly BackupChain[], time: ArchiveTime): BackupChain | undefined {
+  const covering = chains.filter((chain) => startTimeOf(chain) <= time && time <= endOf(chain));
+  const ended = chains.filter((chain) => endOf(chain) < time);
+  return covering.at(-1) ?? ended.at(-1) ?? chains[0];
+}
+
+/** The full set and the incrementals that ended by then. */
+export function setsAt(chain: BackupChain, time: ArchiveTime): readonly BackupSet[] {
+  return [chain.full, ...chain.incrementals.filter((set) => set.span.time <= time)];
+}
+
+/** The chain an incremental would continue. */
+export function latestChain(collection: Pick<Collection, 'chains'>): BackupChain | undefined {
+  return collection.chains.at(-1);
+}
+
+/** The signatures that belong to exactly these sets. */
+export function signaturesFor(
+  sets: readonly BackupSet[],
+  signatureChains: readonly SignatureChain[],
+): readonly SignatureChain['files'][number][] | undefined {
+  const first = sets[0];
+  const last = sets.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  for (const chain of signatureChains) {
+    if (chain.start !== first.span.time || chain.end < last.span.time) continue;
+    const files = chain.files.filter((file) => file.parsed.span.time <= last.span.time);
+    if (files.at(-1)?.parsed.span.time === last.span.time) return files;
+  }
+  return undefined;
+}
+
+/** The volumes of a set that can hold something at or below a path, in order. */
+export function volumesFor(manifest: Manifest, path: Path): readonly VolumeInfo[] {
+  const all = [...manifest.volumes.values()];
+  if (path === '') return all;
+  return all.filter(({ start, end }) => {
+    const startsBefore = comparePaths(start.path, path) <= 0 || isWithin(start.path, path);
+    return startsBefore && comparePaths(path, end.path) <= 0;
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * A listing of file names → backup sets → chains (FORMAT.md §8). Pure.
+ */
+
+import {
+  type ArchiveName,
+  type ArchiveTime,
+  type ByteString,
+  type NamePrefixes,
+  parseName,
+  type SetSpan,
+  setKey,
+} from '../archive/index.js';
+import { RedupError } from '../errors.js';
+
+/** A file of the archive, with what its name says. */
+export interface NamedFile {
+  readonly name: ByteString;
+  readonly parsed: ArchiveName;
+  /** Bytes; -1 when unknown. */
+  readonly size: number;
+}
+
+export interface BackupSet {
+  readonly span: SetSpan;
+  /** Volume number → file. */
+  readonly volumes: ReadonlyMap<number, NamedFile>;
+  /** Without one the set is incomplete. */
+  readonly manifest: NamedFile | undefined;
+  readonly statistics: NamedFile | undefined;
+  /** The local part of a backup that was interrupted (or runs). */
+  readonly partial: boolean;
+}
+
+export interface BackupChain {
+  readonly full: BackupSet;
+  readonly incrementals: readonly BackupSet[];
+}
+
+export interface SignatureChain {
+  /** Full signatures, then those of each incremental. */
+  readonly files: readonly NamedFile[];
+  readonly start: ArchiveTime;
+  readonly end: ArchiveTime;
+}
+
+export interface Collection {
+  /** By end time, oldest first. */
+  readonly chains: readonly BackupChain[];
+  readonly signatureChains: readonly SignatureChain[];
+  /** Incremental sets whose predecessor is missing. */
+  readonly orphanedSets: readonly BackupSet[];
+  /** Sets without a manifest. */
+  readonly incompleteSets: readonly BackupSet[];
+  readonly orphanedSignatures: readonly NamedFile[];
+  /** Files of the listing that are none of the archive's. */
+  readonly foreign: readonly ByteString[];
+}
+
+export interface Listed {
+  readonly name: ByteString;
+  readonly size: number;
+}
+
+export interface CollectOptions {
+  readonly prefixes?: NamePrefixes;
+  readonly timeSeparator?: string;
+}
+
+/** @throws RedupError DUPLICATE_SET when two files claim to be the same volume or manifest */
+export function collect(
+  listing: Iterable<Listed>,
+  { prefixes = {}, timeSeparator = ':' }: CollectOptions = {},
+): Collection {
+  const drafts = new Map<string, SetDraft>();
+  const signatures: NamedFile[] = [];
+  const foreign: ByteString[] = [];
+  for (const { name, size } of listing) {
+    const parsed = parseName(name, prefixes, timeSeparator);
+    if (parsed === undefined) foreign.push(name);
+    else if (parsed.kind === 'signatures') signatures.push({ name, parsed, size });
+    else addToSet(drafts, { name, parsed, size });
+  }
+  const sets = [...drafts.values()];
+  const complete = sets.filter((set) => set.manifest !== undefined);
+  const { chains, orphaned } = formChains(complete);
+  const signed = formSignatureChains(signatures);
+  return {
+    chains,
+    signatureChains: signed.chains,
+    orphanedSets: orphaned,
+    incompleteSets: sets.filter((set) => set.manifest === undefined && set.volumes.size > 0).sort(byEnd),
+    orphanedSignatures: signed.orphaned,
+    foreign,
+  };
+}
+
+interface SetDraft {
+  readonly span: SetSpan;
+  readonly volumes: Map<number, NamedFile>;
+  manifest: NamedFile | undefined;
+  statistics: NamedFile | undefined;
+  partial: boolean;
+}
+
+function addToSet(drafts: Map<string, SetDraft>, file: NamedFile): void {
+  const { kind, span, volume, partial } = file.parsed;
+  const key = setKey(span);
+  let set = drafts.get(key);
+  if (set === undefined) {
+    set = { span, volumes: new Map(), manifest: undefined, statistics: undefined, partial: false };
+    drafts.set(key, set);
+  }
+  set.partial ||= partial;
+  if (kind === 'statistics') {
+    set.statistics = file;
+    return;
+  }
+  const existing = kind === 'volume' ? set.volumes.get(volume) : set.manifest;
+  if (existing !== undefined) {
+    throw new RedupError('DUPLICATE_SET', `${existing.name} and ${file.name} claim to be the same part of a backup`, {
+      subject: file.name,
+      hint: 'Move the one that does not belong there out of the target.',
+    });
+  }
+  if (kind === 'volume') set.volumes.set(volume, file);
+  else set.manifest = file;
+}
+
+function formChains(sets: readonly BackupSet[]): { chains: BackupChain[]; orphaned: BackupSet[] } {
+  const chains: { readonly full: BackupSet; readonly incrementals: BackupSet[] }[] = [];
+  const orphaned: BackupSet[] = [];
+  for (const set of [...sets].sort(byEnd)) {
+    if (set.span.type === 'full') {
+      chains.push({ full: set, incrementals: [] });
+      continue;
+    }
+    const { start } = set.span;
+    const fits = chains.find((chain) => {
+      const last = chain.incrementals.at(-1);
+      if ((last ?? chain.full).span.time === start) return true;
+      // Of two incrementals with the same start the later one counts, as for duplicity.
+      return last?.span.type === 'inc' && last.span.start === start && last.span.time < set.span.time;
+    });
+    if (fits === undefined) orphaned.push(set);
+    else {
+      if ((fits.incrementals.at(-1) ?? fits.full).span.time !== start) fits.incrementals.pop();
+      fits.incrementals.push(set);
+    }
+  }
+  return { chains: chains.sort((a, b) => endOf(a) - endOf(b)), orphaned };
+}
+
+function formSignatureChains(files: readonly NamedFile[]): { chains: SignatureChain[]; orphaned: NamedFile[] } {
+  const chains: { files: NamedFile[]; start: ArchiveTime; end: ArchiveTime }[] = [];
+  const increments: NamedFile[] = [];
+  for (const file of files) {
+    const { span } = file.parsed;
+    if (span.type === 'full') chains.push({ files: [file], start: span.time, end: span.time });
+    else increments.push(file);
+  }
+  const orphaned: NamedFile[] = [];
+  for (const file of increments.sort((a, b) => startOf(a) - startOf(b) || a.parsed.span.time - b.parsed.span.time)) {
+    const chain = chains.find((candidate) => candidate.end === startOf(file));
+    if (chain === undefined) orphaned.push(file);
+    else {
+      chain.files.push(file);
+      chain.end = file.parsed.span.time;
+    }
+  }
+  return { chains: chains.sort((a, b) => a.end - b.end), orphaned };
+}
+
+function startOf({ parsed: { span } }: NamedFile): number {
+  return span.type === 'inc' ? span.start : span.time;
+}
+
+function byEnd(a: BackupSet, b: BackupSet): number {
+  return a.span.time - b.span.time;
+}
+
+export function setsOf(chain: BackupChain): readonly BackupSet[] {
+  return [chain.full, ...chain.incrementals];
+}
+
+export function startTimeOf(chain: BackupChain): ArchiveTime {
+  return chain.full.span.time;
+}
+
+export function endOf(chain: BackupChain): ArchiveTime {
+  return (chain.incrementals.at(-1) ?? chain.full).span.time;
+}

@@ -1,0 +1,324 @@
+/** `backup`, `full` and `incremental`: a tree → a new set in the target. */
+
+import { setImmediate } from 'node:timers/promises';
+import { loadRsync, type Rsync, type Signature } from 'librsync-wasm';
+import { type ArchiveTime, type ByteString, fromText, MORE, type Path, toText } from '../archive/index.js';
+import { acquireLock, dropStaleCopies } from '../cache/index.js';
+import { type Change, ChangeStore, findChanges, MergedSignatures, SignatureWriter } from '../delta/index.js';
+import { ProgressReporter } from '../events.js';
+import { type OwnerMap, type Selection, type TreeEntry, trimSlashes, type WalkItem, walk } from '../tree/index.js';
+import { UploadQueue, VolumeWriter } from '../volumes/index.js';
+import { canonicalSource, type PlanOptions, planSet, type SetPlan } from './plan-set.js';
+import { RunningSet } from './running-set.js';
+import {
+  type BackupStatistics,
+  countChanged,
+  countDeleted,
+  countNew,
+  countUnchanged,
+  emptyStatistics,
+} from './statistics.js';
+import type { Workspace } from './workspace.js';
+
+export interface BackupOptions {
+  /** The directory (or single file) to back up. */
+  readonly source: string;
+  /** `auto` (the default): incremental if there is a chain to continue, else full. */
+  readonly type?: PlanOptions['type'];
+  /** Seconds; when the last full backup is older, a full one is made. */
+  readonly fullIfOlderThan?: number;
+  /** Bytes a volume shall have at most; default 200 MiB. */
+  readonly volumeBytes?: number;
+  /** Which entries belong to the backup; all by default. */
+  readonly select?: Selection;
+  readonly followLinks?: boolean;
+  /** Upper bound of signature blocks in bytes, default 2048: larger ones make smaller signatures and larger deltas. */
+  readonly maxBlockBytes?: number;
+  readonly allowSourceMismatch?: boolean;
+  /** Uploads at the same time; default 1, beside the backup's own work. */
+  readonly concurrency?: number;
+  /** List the changed files in the manifest; default true. */
+  readonly listFiles?: boolean;
+  /** Store nothing when an incremental backup finds no change. */
+  readonly skipIfNoChange?: boolean;
+  /** Begin anew though the target is empty while local copies of its metadata exist. */
+  readonly force?: boolean;
+  /** Look at everything, store nothing. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface BackupResult {
+  readonly type: 'full' | 'incremental';
+  readonly time: ArchiveTime;
+  /** The full backup of this chain. */
+  readonly fullTime: ArchiveTime;
+  readonly volumes: number;
+  readonly statistics: BackupStatistics;
+  /** False when nothing was stored: a dry run, or no change and `skipIfNoChange`. */
+  readonly stored: boolean;
+}
+
+const DEFAULT_VOLUME_BYTES = 200 * 2 ** 20;
+const DEFAULT_BLOCK_BYTES = 2048;
+/** How long the event loop (uploads, signals, timers) may have to wait for a turn. */
+const PAUSE_EVERY_MS = 40;
+
+/**
+ * Makes a set. When it rejects, what was stored before is untouched and what is half done belongs to no set.
+ * @throws RedupError, StorageError, OpenPgpError
+ */
+export async function backup(workspace: Workspace, options: BackupOptions): Promise<BackupResult> {
+  const { directory } = workspace;
+  const source = fromText(options.source);
+  const items = walk(walkOptions(workspace, source, options));
+  const first = items.next(); // a missing source ends the command before anything else happens
+  directory.create();
+  const lock = acquireLock(directory.path);
+  try {
+    const remote = await workspace.remoteCollection(options.signal);
+    dropStaleCopies(directory, remote, { force: options.force ?? false });
+    const plan = await planSet(workspace, remote, {
+      type: options.type ?? 'auto',
+      allowSourceMismatch: options.allowSourceMismatch ?? false,
+      sourceDirectory: canonicalSource(options.source),
+      dryRun: options.dryRun ?? false,
+      ...(options.fullIfOlderThan === undefined ? {} : { fullIfOlderThan: options.fullIfOlderThan }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    workspace.phase('scan');
+    const run = new BackupRun(workspace, options, plan, trimSlashes(source));
+    return await run.execute(startingWith(first, items));
+  } finally {
+    lock.release();
+    workspace.dispose();
+  }
+}
+
+function walkOptions(workspace: Workspace, root: ByteString, { select, followLinks }: BackupOptions) {
+  const onSocket = (path: Path) => workspace.warn('SOCKET_SKIPPED', `Skipped the socket ${toText(path)}`, { path });
+  return { root, followLinks: followLinks ?? false, onSocket, ...(select === undefined ? {} : { select }) };
+}
+
+function* startingWith<T>(
+  first: IteratorResult<T, void>,
+  rest: Iterator<T, void, undefined>,
+): Generator<T, void, undefined> {
+  if (first.done) return;
+  yield first.value;
+  yield* { [Symbol.iterator]: () => rest };
+}
+
+class BackupRun {
+  readonly #workspace: Workspace;
+  readonly #options: BackupOptions;
+  readonly #plan: SetPlan;
+  readonly #root: ByteString;
+  readonly #owners: OwnerMap;
+  readonly #rsync: Rsync = loadRsync();
+  readonly #archived: MergedSignatures;
+  readonly #statistics: BackupStatistics;
+  readonly #progress: ProgressReporter;
+  #lastPause = performance.now();
+  #steps = 0;
+
+  constructor(workspace: Workspace, options: BackupOptions, plan: SetPlan, root: ByteString) {
+    this.#workspace = workspace;
+    this.#options = options;
+    this.#plan = plan;
+    this.#root = root;
+    this.#owners = workspace.owners();
+    this.#archived = new MergedSignatures(plan.signatures);
+    this.#statistics = emptyStatistics(workspace.clock.now());
+    this.#progress = new ProgressReporter(workspace.emit);
+  }
+
+  async execute(items: Iterator<WalkItem, void, undefined>): Promise<BackupResult> {
+    const changes = findChanges(items, this.#archived, this.#owners);
+    try {
+      return this.#options.dryRun ? await this.#look(changes) : await this.#store(changes);
+    } finally {
+      await this.#archived.close();
+    }
+  }
+
+  async #look(changes: Iterable<Change | typeof MORE>): Promise<BackupResult> {
+    await this.#each(changes, (change) => {
+      if (change.kind === 'deleted') countDeleted(this.#statistics);
+      else if (change.kind === 'unreadable') this.#problem(change.item.path, change.item.reason);
+      // Without reading a suspect file nobody can tell; a dry run takes the likely answer.
+      else if (change.kind === 'same' || change.kind === 'suspect') countUnchanged(this.#statistics, change.entry);
+      else (change.kind === 'new' ? countNew : countChanged)(this.#statistics, change.entry, change.entry.statSize);
+    });
+    return this.#result(0, false);
+  }
+
+  async #store(changes: Iterable<Change | typeof MORE>): Promise<BackupResult> {
+    const { listFiles = true, signal, concurrency = 1, volumeBytes = DEFAULT_VOLUME_BYTES } = this.#options;
+    const { span } = this.#plan;
+    const header = { host: this.#workspace.hostName, sourceDirectory: canonicalSource(this.#options.source) };
+    const set = new RunningSet(this.#workspace, span, header, signal);
+    const signatures = new SignatureWriter(set.signaturePartPath);
+    const volumes = new VolumeWriter({
+      sealer: set.sealer,
+      uploads: new UploadQueue(concurrency),
+      volumeBytes,
+      extensions: this.#workspace.extensions,
+      stagingPath: (volume) => set.stagingPath(volume),
+      store: (volume, file) => set.storeVolume(volume, file),
+      stored: (info, file) => {
+        signatures.sync();
+        set.volumeStored(info, file);
+      },
+    });
+    const store = new ChangeStore({
+      root: this.#root,
+      volumes,
+      signatures,
+      owners: this.#owners,
+      rsync: this.#rsync,
+      maxBlockBytes: this.#options.maxBlockBytes ?? DEFAULT_BLOCK_BYTES,
+      followLinks: this.#options.followLinks ?? false,
+      extensions: this.#workspace.extensions,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    try {
+      await this.#each(changes, (change) => this.#apply(change, store, set));
+      const unchanged = this.#statistics.deltaEntries === 0 && volumes.volumes <= 1;
+      if (this.#options.skipIfNoChange && span.type === 'inc' && unchanged) {
+        signatures.abandon();
+        set.discard();
+        return this.#result(0, false);
+      }
+      this.#statistics.endTime = this.#workspace.clock.now();
+      await volumes.finish();
+      signatures.finish();
+      await set.complete({ listFiles });
+      this.#statistics.totalDestinationSizeChange = set.storedBytes;
+      return this.#result(volumes.volumes, true);
+    } finally {
+      await set.close();
+    }
+  }
+
+  async #apply(change: Change, store: ChangeStore, set: RunningSet): Promise<void> {
+    switch (change.kind) {
+      case 'same':
+        return;
+      case 'unreadable':
+        this.#problem(change.item.path, change.item.reason);
+        return;
+      case 'deleted':
+        await store.storeDeletion(change.path);
+        if (change.archived.kind === 'signature') set.listFile('deleted', change.path);
+        countDeleted(this.#statistics);
+        return;
+      case 'new':
+        if (change.entry.type !== 'file') {
+          await store.storeSpecial(change.entry);
+          countNew(this.#statistics, change.entry, change.entry.statSize);
+          return;
+        }
+        await this.#storeFile(change.entry, undefined, store, set);
+        return;
+      default:
+        await this.#storeChanged(change, store, set);
+    }
+  }
+
+  async #storeChanged(
+    change: Extract<Change, { kind: 'changed' | 'suspect' }>,
+    store: ChangeStore,
+    set: RunningSet,
+  ): Promise<void> {
+    const bytes = await this.#archived.readSignature();
+    if (change.kind === 'suspect' && store.matchesSignature(change.entry, bytes) === true) {
+      countUnchanged(this.#statistics, change.entry);
+      return;
+    }
+    let signature: Signature | undefined;
+    try {
+      signature = this.#rsync.loadSignature(bytes);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const message = `The archived signature of ${toText(change.entry.path)} is damaged (${why}); the file is stored whole`;
+      this.#workspace.warn('SIGNATURES_UNUSABLE', message, { path: change.entry.path });
+    }
+    try {
+      await this.#storeFile(change.entry, signature, store, set);
+    } finally {
+      signature?.dispose();
+    }
+  }
+
+  async #storeFile(
+    entry: TreeEntry,
+    signature: Signature | undefined,
+    store: ChangeStore,
+    set: RunningSet,
+  ): Promise<void> {
+    const delta = signature === undefined ? undefined : this.#rsync.createDelta(signature);
+    let outcome: Awaited<ReturnType<ChangeStore['storeFile']>>;
+    try {
+      outcome = await store.storeFile(entry, delta);
+    } finally {
+      delta?.dispose();
+    }
+    if ('unopened' in outcome) {
+      this.#problem(entry.path, outcome.unopened);
+      return;
+    }
+    if (outcome.problem !== undefined) {
+      this.#statistics.errors++;
+      const message = `${toText(entry.path)} may not be stored as it is: ${outcome.problem}. The next backup stores it again`;
+      this.#workspace.warn('CHANGED_WHILE_READ', message, { path: entry.path });
+    }
+    const action = signature === undefined ? 'new' : 'changed';
+    (action === 'new' ? countNew : countChanged)(this.#statistics, entry, outcome.sourceBytes);
+    this.#statistics.rawDeltaSize += outcome.storedBytes;
+    set.listFile(action, entry.path);
+  }
+
+  /**
+   * Goes through all changes: waits for signatures where they are due, and lets the rest of the program have its turn.
+   * What is unchanged, the most of most backups, costs no promise.
+   */
+  async #each(changes: Iterable<Change | typeof MORE>, apply: (change: Change) => Promise<void> | void): Promise<void> {
+    for (const change of changes) {
+      if (change === MORE) {
+        await this.#archived.fill();
+        continue;
+      }
+      if (change.kind === 'same') countUnchanged(this.#statistics, change.entry);
+      else await apply(change);
+      this.#report(change);
+      if ((++this.#steps & 63) !== 0) continue;
+      if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) continue;
+      await setImmediate();
+      this.#lastPause = performance.now();
+      this.#options.signal?.throwIfAborted();
+    }
+  }
+
+  #report(change: Change): void {
+    const { sourceFiles, sourceFileSize } = this.#statistics;
+    if (change.kind === 'unreadable') return;
+    const path = change.kind === 'deleted' ? change.path : change.entry.path;
+    this.#progress.update(sourceFiles, sourceFileSize, 0, path);
+    if (change.kind === 'same' || change.kind === 'suspect') return;
+    this.#workspace.emit({ type: 'file', change: change.kind, path });
+  }
+
+  #problem(path: Path, reason: string): void {
+    this.#statistics.errors++;
+    const message = `Cannot read ${toText(path) || toText(this.#root)}: ${reason}. What was stored of it before stays restorable`;
+    this.#workspace.warn('UNREADABLE', message, { path });
+  }
+
+  #result(volumes: number, stored: boolean): BackupResult {
+    if (!stored) this.#statistics.endTime = this.#workspace.clock.now();
+    const { span, fullTime } = this.#plan;
+    const type = span.type === 'full' ? 'full' : 'incremental';
+    return { type, time: span.time, fullTime, volumes, statistics: this.#statistics, stored };
+  }
+}

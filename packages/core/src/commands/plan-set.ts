@@ -1,0 +1,170 @@
+/**
+ * Which set a backup will make: full or incremental, on which chain, and whether that chain may be continued.
+ * All checks that can refuse a backup are made here, before anything is written.
+ */
+
+import { existsSync } from 'node:fs';
+import {
+  type ArchiveTime,
+  asTime,
+  type ByteString,
+  formatTime,
+  fromText,
+  type SetSpan,
+  toText,
+} from '../archive/index.js';
+import { loadManifest, localSignatures, readManifest, readRemote } from '../cache/index.js';
+import {
+  type BackupChain,
+  type Collection,
+  endOf,
+  latestChain,
+  type NamedFile,
+  setsOf,
+  signaturesFor,
+  startTimeOf,
+} from '../collection/index.js';
+import type { SignatureFile } from '../delta/index.js';
+import { RedupError } from '../errors.js';
+import type { Workspace } from './workspace.js';
+
+export interface SetPlan {
+  readonly span: SetSpan;
+  /** Signatures to compare with, oldest first; empty for a full set. */
+  readonly signatures: readonly SignatureFile[];
+  /** The full backup that this set is or builds on. */
+  readonly fullTime: ArchiveTime;
+}
+
+export interface PlanOptions {
+  readonly type: 'auto' | 'full' | 'incremental';
+  /** Seconds; a last full backup older than that makes `auto` and `incremental` a full one. */
+  readonly fullIfOlderThan?: number;
+  readonly allowSourceMismatch: boolean;
+  /** As the manifest names it. */
+  readonly sourceDirectory: ByteString;
+  readonly dryRun: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Clocks of hosts differ by seconds; more than this is a clock that went back. */
+const TOLERATED_BACKWARDS_S = 5;
+
+/** @throws RedupError NO_SIGNATURES, HOST_MISMATCH, SOURCE_MISMATCH, MANIFEST_MISMATCH, CLOCK_BACK, PASSPHRASE_WRONG */
+export async function planSet(workspace: Workspace, remote: Collection, options: PlanOptions): Promise<SetPlan> {
+  const chain = latestChain(remote);
+  const base = options.type === 'full' ? undefined : incrementalBase(workspace, remote, chain, options);
+  const time = await nextTime(workspace, chain === undefined ? undefined : endOf(chain), options.signal);
+  if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time };
+  await checkContinues(workspace, base.chain, options);
+  const signatures = await localSignatures(workspace.syncContext(options.signal), base.signatures);
+  return { span: { type: 'inc', start: endOf(base.chain), time }, signatures, fullTime: startTimeOf(base.chain) };
+}
+
+interface Base {
+  readonly chain: BackupChain;
+  readonly signatures: readonly NamedFile[];
+}
+
+function incrementalBase(
+  workspace: Workspace,
+  remote: Collection,
+  chain: BackupChain | undefined,
+  options: PlanOptions,
+): Base | undefined {
+  const signatures = chain === undefined ? undefined : signaturesFor(setsOf(chain), remote.signatureChains);
+  if (chain === undefined || signatures === undefined) {
+    if (options.type === 'incremental') {
+      throw new RedupError('NO_SIGNATURES', 'There is no backup that an incremental one could continue', {
+        hint: 'Make a full backup first. If there should be one, check the URL and --file-prefix.',
+      });
+    }
+    if (chain !== undefined) {
+      workspace.warn(
+        'SIGNATURES_UNUSABLE',
+        `The chain that ends at ${formatTime(endOf(chain))} has no signatures for its last set; a full backup is made`,
+      );
+    }
+    return undefined;
+  }
+  const { fullIfOlderThan } = options;
+  if (fullIfOlderThan !== undefined && startTimeOf(chain) < workspace.now() - fullIfOlderThan) {
+    workspace.notice('The last full backup is too old; a full backup is made');
+    return undefined;
+  }
+  return { chain, signatures };
+}
+
+/** The time of the new set must be later than everything stored: names and chains depend on it. */
+async function nextTime(
+  workspace: Workspace,
+  last: ArchiveTime | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveTime> {
+  const now = workspace.now();
+  if (last === undefined || now > last) return now;
+  if (last - now > TOLERATED_BACKWARDS_S) {
+    throw new RedupError(
+      'CLOCK_BACK',
+      `The clock says ${formatTime(now)}, but the last backup was made at ${formatTime(last)}`,
+      {
+        hint: 'Set the clock right. A backup with an earlier time would belong to no chain and could not be restored.',
+      },
+    );
+  }
+  await workspace.clock.sleep((last - workspace.clock.now() + 1.01) * 1000, signal);
+  return asTime(Math.max(workspace.now(), last + 1));
+}
+
+/**
+ * The last manifest of the chain, here and in the target, must agree, and be of this host and source. Reading the target's
+ * copy also proves the passphrase: a chain with two passphrases could not be restored with either.
+ */
+async function checkContinues(workspace: Workspace, chain: BackupChain, options: PlanOptions): Promise<void> {
+  const file = (chain.incrementals.at(-1) ?? chain.full).manifest;
+  if (file === undefined) return;
+  const context = workspace.syncContext(options.signal);
+  const isLocal = existsSync(workspace.directory.placeOf(file.parsed));
+  const manifest = await loadManifest(context, file);
+  if (isLocal && workspace.canRead(file.parsed.encoding)) {
+    const stored = await readManifest(readRemote(context, file), toText(file.name));
+    const same = (x: typeof manifest) => JSON.stringify([x.host, x.sourceDirectory, [...x.volumes.keys()]]);
+    if (same(stored) !== same(manifest)) {
+      throw new RedupError(
+        'MANIFEST_MISMATCH',
+        `The manifest ${toText(file.name)} in the target differs from its copy in the archive directory`,
+        {
+          subject: toText(file.name),
+          hint: `Remove ${workspace.directory.placeOf(file.parsed)}: the target's manifest is fetched again.`,
+        },
+      );
+    }
+  }
+  if (options.allowSourceMismatch) return;
+  const { host, sourceDirectory } = manifest;
+  if (host !== undefined && host !== workspace.hostName) {
+    throw new RedupError(
+      'HOST_MISMATCH',
+      `The backups in this target are of the host ${toText(host)}, this is ${toText(workspace.hostName)}`,
+      {
+        subject: toText(host),
+        hint: 'Two hosts must not share a target. If the host was renamed, use --allow-source-mismatch once.',
+      },
+    );
+  }
+  if (sourceDirectory !== undefined && sourceDirectory !== options.sourceDirectory) {
+    const [was, is] = [toText(sourceDirectory), toText(options.sourceDirectory)];
+    throw new RedupError('SOURCE_MISMATCH', `The backups in this target are of ${was}, the source now is ${is}`, {
+      subject: is,
+      hint: 'Two folders must not share a target. If the folder was moved or is spelled otherwise, use --allow-source-mismatch once.',
+    });
+  }
+}
+
+/** A source path as manifests name it: no `.` components, no doubled or trailing slashes; relative stays relative. */
+export function canonicalSource(source: string): ByteString {
+  const bytes = fromText(source);
+  const parts = bytes.split('/').filter((part) => part !== '' && part !== '.');
+  if (bytes.startsWith('/')) return `/${parts.join('/')}`;
+  return parts.length === 0 ? '.' : parts.join('/');
+}

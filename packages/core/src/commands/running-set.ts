@@ -1,0 +1,253 @@
+/**
+ * A backup set while it is made: its files in the target, its partial state here, and the order of effects that makes
+ * a crash at any point leave either the old state or a resumable one:
+ * volumes · local copies · signatures · manifest (only then does the set exist) · partial files removed.
+ */
+
+import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type ArchiveName,
+  type Encoding,
+  type FileAction,
+  formatFile,
+  formatFileCount,
+  formatHeader,
+  formatName,
+  formatVolume,
+  type ManifestHeader,
+  type ObjectKind,
+  type Path,
+  type SetSpan,
+  toText,
+  type VolumeInfo,
+} from '../archive/index.js';
+import { localError } from '../errors.js';
+import { type SealedFile, Sealer } from '../volumes/index.js';
+import type { Workspace } from './workspace.js';
+
+const COPY_BYTES = 262_144;
+const SPOOL_FLUSH_CHARS = 1 << 16;
+
+export class RunningSet {
+  readonly #workspace: Workspace;
+  readonly #span: SetSpan;
+  readonly #header: ManifestHeader;
+  readonly #signal: AbortSignal | undefined;
+  readonly sealer: Sealer;
+  /** The file list can be as long as the tree, so it waits on disk. */
+  readonly #files: LineSpool;
+  #manifestFd: number | undefined;
+  storedBytes = 0;
+
+  constructor(workspace: Workspace, span: SetSpan, header: ManifestHeader, signal: AbortSignal | undefined) {
+    this.#workspace = workspace;
+    this.#span = span;
+    this.#header = header;
+    this.#signal = signal;
+    this.sealer = new Sealer({
+      encoding: workspace.encoding,
+      createSeal: () => workspace.codec.createSeal(),
+      compressionLevel: workspace.compressionLevel,
+      time: span.time,
+      ...(workspace.options.workers === undefined ? {} : { workers: workspace.options.workers }),
+    });
+    this.#files = new LineSpool(join(workspace.temporaryFolder(), 'files'));
+  }
+
+  get signaturePartPath(): string {
+    return this.#workspace.directory.placeOf(this.#name('signatures', { partial: true }));
+  }
+
+  get #manifestPartPath(): string {
+    return this.#workspace.directory.placeOf(this.#name('manifest', { partial: true }));
+  }
+
+  stagingPath(volume: number): string {
+    const folder = this.#workspace.storage.stagingDirectory ?? this.#workspace.temporaryFolder();
+    return join(folder, `${process.pid}-${this.#span.time}-vol${volume}`);
+  }
+
+  async storeVolume(volume: number, file: SealedFile): Promise<void> {
+    await this.#put(this.#name('volume', { volume }), file);
+  }
+
+  /** A volume is safe in the target: only now does the partial manifest name it. */
+  volumeStored(info: VolumeInfo, file: SealedFile): void {
+    const path = this.#manifestPartPath;
+    try {
+      if (this.#manifestFd === undefined) {
+        this.#manifestFd = openSync(path, 'w', 0o600);
+        writeSync(this.#manifestFd, Buffer.from(formatHeader(this.#header), 'latin1'));
+      }
+      writeSync(this.#manifestFd, Buffer.from(formatVolume(info), 'latin1'));
+      fsyncSync(this.#manifestFd);
+    } catch (error) {
+      throw localError('write', path, error);
+    }
+    this.storedBytes += file.size;
+    const name = toText(formatName(this.#name('volume', { volume: info.number }), this.#workspace.prefixes));
+    this.#workspace.emit({ type: 'volume', action: 'stored', name, number: info.number, bytes: file.size });
+  }
+
+  listFile(action: FileAction, path: Path): void {
+    this.#files.add(formatFile(action, path));
+  }
+
+  /** Completes the set: after this returns, the backup exists. */
+  async complete(options: { readonly listFiles: boolean }): Promise<void> {
+    const { directory } = this.#workspace;
+    const manifest = this.#writeManifest(options);
+    this.#workspace.phase('signatures');
+    const signatures = await this.#sealSignatures();
+    directory.publish(manifest, directory.placeOf(this.#name('manifest')));
+    await this.#put(this.#name('signatures'), signatures);
+    this.#workspace.phase('manifest');
+    await this.#put(
+      this.#name('manifest'),
+      await this.#seal(directory.placeOf(this.#name('manifest')), this.#workspace.metadataEncoding),
+    );
+    this.#removePartials();
+  }
+
+  /** Forgets the set: nothing of it is to be kept, here or (if it never came that far) in the target. */
+  discard(): void {
+    this.#removePartials();
+  }
+
+  async close(): Promise<void> {
+    await this.sealer.close();
+    this.#files.close();
+    if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
+    this.#manifestFd = undefined;
+  }
+
+  #removePartials(): void {
+    if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
+    this.#manifestFd = undefined;
+    rmSync(this.#manifestPartPath, { force: true });
+    rmSync(this.signaturePartPath, { force: true });
+  }
+
+  #name(kind: ObjectKind, options: { readonly volume?: number; readonly partial?: boolean } = {}): ArchiveName {
+    const encoding = kind === 'manifest' ? this.#workspace.metadataEncoding : this.#workspace.encoding;
+    return { kind, span: this.#span, volume: options.volume ?? 0, encoding, partial: options.partial ?? false };
+  }
+
+  #writeManifest({ listFiles }: { readonly listFiles: boolean }): string {
+    const path = join(this.#workspace.directory.path, `${process.pid}-manifest.tmp`);
+    try {
+      const fd = openSync(path, 'w', 0o600);
+      try {
+        // As long as the number of volumes, not of files.
+        writeSync(fd, readFileSync(this.#manifestPartPath));
+        writeSync(fd, Buffer.from(formatFileCount(listFiles ? this.#files.count : 0), 'latin1'));
+        if (listFiles) this.#files.copyTo(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw localError('write', path, error);
+    }
+    return path;
+  }
+
+  /** Seals the signatures for the target and makes the local gzip copy. */
+  async #sealSignatures(): Promise<SealedFile> {
+    const { directory, encoding } = this.#workspace;
+    const plain = this.signaturePartPath;
+    const sealed = await this.#seal(plain, encoding);
+    const temporary = `${directory.placeOf(this.#name('signatures'))}.tmp`;
+    rmSync(temporary, { force: true });
+    if (encoding === 'gzip') {
+      try {
+        copyFileSync(sealed.path, temporary);
+      } catch (error) {
+        throw localError('write', temporary, error);
+      }
+    } else {
+      await this.#seal(plain, 'gzip', temporary);
+    }
+    directory.publish(temporary, directory.placeOf(this.#name('signatures')));
+    return sealed;
+  }
+
+  async #seal(source: string, encoding: Encoding, target = this.stagingPath(0)): Promise<SealedFile> {
+    const object = await this.sealer.begin(target, { encoding });
+    const fd = openSync(source, 'r');
+    const buffer = Buffer.alloc(COPY_BYTES);
+    try {
+      for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer)) {
+        this.#signal?.throwIfAborted();
+        this.sealer.write(buffer.subarray(0, count));
+        this.sealer.pump();
+        while (!this.sealer.hasRoom) await this.sealer.drain();
+      }
+    } finally {
+      closeSync(fd);
+    }
+    await this.sealer.end();
+    await this.sealer.settle();
+    return object.finished;
+  }
+
+  async #put(name: ArchiveName, file: SealedFile): Promise<void> {
+    const { storage, prefixes } = this.#workspace;
+    await storage.put(
+      formatName(name, prefixes),
+      { kind: 'file', path: file.path, size: file.size, disposable: true },
+      { sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
+    );
+    rmSync(file.path, { force: true });
+  }
+}
+
+/** Lines that wait in a temporary file. */
+class LineSpool {
+  readonly #path: string;
+  #fd: number | undefined;
+  #pending = '';
+  count = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  add(line: string): void {
+    this.count++;
+    this.#pending += line;
+    if (this.#pending.length >= SPOOL_FLUSH_CHARS) this.#flush();
+  }
+
+  copyTo(fd: number): void {
+    this.#flush();
+    if (this.#fd === undefined) return;
+    const buffer = Buffer.alloc(COPY_BYTES);
+    let position = 0;
+    for (
+      let n = readSync(this.#fd, buffer, 0, COPY_BYTES, 0);
+      n > 0;
+      n = readSync(this.#fd, buffer, 0, COPY_BYTES, position)
+    ) {
+      writeSync(fd, buffer, 0, n);
+      position += n;
+    }
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #flush(): void {
+    if (this.#pending === '') return;
+    try {
+      this.#fd ??= openSync(this.#path, 'w+', 0o600);
+      writeSync(this.#fd, Buffer.from(this.#pending, 'latin1'));
+    } catch (error) {
+      throw localError('write the temporary file', this.#path, error);
+    }
+    this.#pending = '';
+  }
+}

@@ -1,0 +1,129 @@
+/** What every command works with: the options of the repository, resolved, and the parts made from them. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Storage } from '@redup/storage';
+import type { Path } from '../archive/index.js';
+import { type ArchiveTime, asTime, type Encoding, fromText, type NamePrefixes } from '../archive/index.js';
+import { ArchiveDirectory, nameForUrl, type SyncContext } from '../cache/index.js';
+import { type Collection, collect, type Listed } from '../collection/index.js';
+import { localError } from '../errors.js';
+import type { EventListener, Phase, WarningCode } from '../events.js';
+import {
+  type Clock,
+  defaultArchiveDirectory,
+  defaultHostName,
+  defaultTemporaryDirectory,
+  type RepositoryOptions,
+  systemClock,
+} from '../options.js';
+import { OwnerMap } from '../tree/index.js';
+import { Codec } from '../volumes/index.js';
+
+const DEFAULT_LEVEL = 6;
+
+export class Workspace {
+  readonly options: RepositoryOptions;
+  readonly storage: Storage;
+  readonly directory: ArchiveDirectory;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly prefixes: NamePrefixes;
+  readonly emit: EventListener;
+  readonly extensions: boolean;
+  /** As volumes and signatures are written. Manifests are never gzipped. */
+  readonly encoding: Encoding;
+  readonly compressionLevel: number | undefined;
+  #temporary: string | undefined;
+
+  constructor(options: RepositoryOptions) {
+    this.options = options;
+    this.storage = options.storage;
+    this.prefixes = options.prefixes ?? {};
+    this.clock = options.clock ?? systemClock;
+    this.emit = options.onEvent ?? (() => {});
+    this.extensions = options.extensions ?? true;
+    const compression = options.compression ?? { level: DEFAULT_LEVEL };
+    this.compressionLevel = compression === 'none' ? undefined : compression.level;
+    this.encoding = options.encryption !== undefined ? 'openpgp' : compression === 'none' ? 'plain' : 'gzip';
+    this.codec = new Codec(options.encryption ?? {}, { compressed: compression !== 'none' });
+    this.directory = new ArchiveDirectory({
+      parent: options.archiveDirectory ?? defaultArchiveDirectory(),
+      name: options.name ?? nameForUrl(options.url),
+      prefixes: this.prefixes,
+      ...(options.timeSeparator === undefined ? {} : { timeSeparator: options.timeSeparator }),
+    });
+  }
+
+  get encrypted(): boolean {
+    return this.encoding === 'openpgp';
+  }
+
+  /** Whether stored metadata can be read here: a host with public keys alone can write backups, not read them. */
+  canRead(encoding: Encoding): boolean {
+    return encoding !== 'openpgp' || this.options.encryption?.open !== undefined;
+  }
+
+  get metadataEncoding(): Encoding {
+    return this.encrypted ? 'openpgp' : 'plain';
+  }
+
+  get hostName(): string {
+    return fromText(this.options.hostName ?? defaultHostName());
+  }
+
+  now(): ArchiveTime {
+    return asTime(this.clock.now());
+  }
+
+  owners(): OwnerMap {
+    return new OwnerMap({ numeric: this.options.numericOwner ?? false });
+  }
+
+  syncContext(signal?: AbortSignal): SyncContext {
+    const { storage, codec, directory } = this;
+    return { storage, codec, directory, ...(signal === undefined ? {} : { signal }) };
+  }
+
+  /** What is in the target. Local partial files are not part of it. */
+  async remoteCollection(signal?: AbortSignal): Promise<Collection> {
+    this.phase('list');
+    const listing: Listed[] = [];
+    for await (const object of this.storage.list(signal === undefined ? {} : { signal })) listing.push(object);
+    const separator = this.options.timeSeparator;
+    return collect(listing, {
+      prefixes: this.prefixes,
+      ...(separator === undefined ? {} : { timeSeparator: separator }),
+    });
+  }
+
+  warn(code: WarningCode, message: string, about: { readonly path?: Path; readonly object?: string } = {}): void {
+    this.emit({ type: 'warning', code, message, ...about });
+  }
+
+  notice(message: string): void {
+    this.emit({ type: 'notice', message });
+  }
+
+  phase(phase: Phase): void {
+    this.emit({ type: 'phase', phase });
+  }
+
+  /** A private folder of this run, made on first use. */
+  temporaryFolder(): string {
+    if (this.#temporary === undefined) {
+      const parent = this.options.temporaryDirectory ?? defaultTemporaryDirectory();
+      try {
+        this.#temporary = mkdtempSync(join(parent, 'redup-'));
+      } catch (error) {
+        throw localError('create a temporary folder in', parent, error);
+      }
+    }
+    return this.#temporary;
+  }
+
+  dispose(): void {
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+    this.#temporary = undefined;
+  }
+}

@@ -1,0 +1,73 @@
+/** What a repository is opened with, and the settings that commands share. */
+
+import { homedir, hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Storage } from '@redup/storage';
+import type { NamePrefixes } from './archive/index.js';
+import type { EventListener } from './events.js';
+import type { EncryptionOptions } from './volumes/index.js';
+
+/** Time comes in through here, so that tests and reproducible runs can set it. */
+export interface Clock {
+  /** Seconds since 1970, with fractions. */
+  now(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface RepositoryOptions {
+  readonly storage: Storage;
+  /** The target's URL exactly as the user typed it: duplicity names the archive directory by its hash. */
+  readonly url: string;
+  /** Omitted: archives are written unencrypted (and encrypted ones can't be read). */
+  readonly encryption?: EncryptionOptions;
+  /**
+   * `gzip` or OpenPGP's own compression at a zlib level from 1 to 9, or `none`. Default level 6, as duplicity.
+   */
+  readonly compression?: 'none' | { readonly level: number };
+  /** Worker threads that compress; by default one a core. */
+  readonly workers?: number;
+  /** Parent of the local archive directories; default `$XDG_CACHE_HOME/duplicity` or `~/.cache/duplicity`. */
+  readonly archiveDirectory?: string;
+  /** Name of the archive directory; default the MD5 of `url`. */
+  readonly name?: string;
+  readonly temporaryDirectory?: string;
+  readonly prefixes?: NamePrefixes;
+  /** Of the old long time form in names, for reading; default `:`. */
+  readonly timeSeparator?: string;
+  /** Take the numbers of archived owners, never their names. */
+  readonly numericOwner?: boolean;
+  /** Host recorded in manifests; default this machine's. */
+  readonly hostName?: string;
+  /** Records and hashes beyond what duplicity writes (it ignores them); default true. */
+  readonly extensions?: boolean;
+  readonly clock?: Clock;
+  readonly onEvent?: EventListener;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now() / 1000,
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const aborted = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', aborted);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', aborted, { once: true });
+    }),
+};
+
+export function defaultArchiveDirectory(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'duplicity');
+}
+
+export function defaultTemporaryDirectory(): string {
+  return tmpdir();
+}
+
+export function defaultHostName(): string {
+  return hostname();
+}

@@ -1,0 +1,135 @@
+/**
+ * A stored volume → a local file whose hash has been checked, before a byte of it is used.
+ */
+
+import { createHash } from 'node:crypto';
+import { open as openFile, rm } from 'node:fs/promises';
+import type { Storage } from '@redup/storage';
+import { type ByteString, toText } from '../archive/index.js';
+import { localError, RedupError, reasonOf } from '../errors.js';
+
+const PIECE_BYTES = 262_144;
+
+export interface FetchedObject {
+  readonly path: string;
+  readonly bytes: number;
+  /** Removes the local copy, if one was made. */
+  release(): Promise<void>;
+}
+
+export interface FetchOptions {
+  readonly storage: Storage;
+  readonly name: ByteString;
+  /** As the manifest says; the strongest known one is checked. */
+  readonly hashes: ReadonlyMap<string, string>;
+  readonly temporaryPath: string;
+  readonly signal?: AbortSignal;
+}
+
+/** @throws RedupError VOLUME_HASH, VOLUME_MISSING, IO; StorageError */
+export async function fetchVolume(options: FetchOptions): Promise<FetchedObject> {
+  const { storage, name, hashes, temporaryPath, signal } = options;
+  const inPlace = storage.localPath?.(name);
+  if (inPlace !== undefined) {
+    const bytes = await check(options, readPieces(inPlace));
+    return { path: inPlace, bytes, release: async () => {} };
+  }
+  const release = () => rm(temporaryPath, { force: true });
+  try {
+    const file = await openFile(temporaryPath, 'wx', 0o600).catch((error: unknown) => {
+      throw localError('create the temporary file', temporaryPath, error);
+    });
+    try {
+      const stored = await storage.get(name, signal === undefined ? {} : { signal });
+      const bytes = await check({ ...options, hashes }, tee(stored, file, temporaryPath));
+      return { path: temporaryPath, bytes, release };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+interface WritableFile {
+  write(bytes: Uint8Array): Promise<{ bytesWritten: number }>;
+}
+
+async function* tee(source: AsyncIterable<Uint8Array>, file: WritableFile, path: string): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) {
+    for (let done = 0; done < piece.length; ) {
+      const { bytesWritten } = await file.write(piece.subarray(done)).catch((error: unknown) => {
+        throw localError('write the temporary file', path, error);
+      });
+      done += bytesWritten;
+    }
+    yield piece;
+  }
+}
+
+const KNOWN_HASHES = [
+  ['SHA256', 'sha256'],
+  ['SHA1', 'sha1'],
+  ['MD5', 'md5'],
+] as const;
+
+async function check({ name, hashes, signal }: FetchOptions, source: AsyncIterable<Uint8Array>): Promise<number> {
+  const known = KNOWN_HASHES.find(([label]) => hashes.has(label));
+  const hash = known === undefined ? undefined : createHash(known[1]);
+  const subject = toText(name);
+  let bytes = 0;
+  try {
+    for await (const piece of source) {
+      signal?.throwIfAborted();
+      hash?.update(piece);
+      bytes += piece.length;
+    }
+  } catch (error) {
+    if (isNotFound(error)) throw volumeMissing(subject, error);
+    throw error;
+  }
+  if (known === undefined || hash === undefined) return bytes;
+  const actual = hash.digest('hex');
+  const expected = hashes.get(known[0]);
+  if (actual === expected) return bytes;
+  throw new RedupError(
+    'VOLUME_HASH',
+    `Volume ${subject} is damaged: its ${known[0]} is ${actual}, the manifest says ${expected}`,
+    {
+      subject,
+      hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
+    },
+  );
+}
+
+export function volumeMissing(subject: string, cause?: unknown): RedupError {
+  return new RedupError('VOLUME_MISSING', `Volume ${subject} is missing from the target`, {
+    subject,
+    hint: 'If it lies elsewhere, copy it back. --ignore-errors restores what other volumes hold; an older time may be whole.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'not-found');
+}
+
+/** A local file in pieces that are worth an asynchronous call. Each piece is a buffer of its own. */
+export async function* readPieces(path: string, pieceBytes = PIECE_BYTES): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await openFile(Buffer.from(path, 'utf8'), 'r').catch((error: unknown) => {
+    throw isNotFound(error) ? error : localError('read', path, error);
+  });
+  try {
+    for (;;) {
+      const buffer = Buffer.allocUnsafeSlow(pieceBytes);
+      const { bytesRead } = await file.read(buffer, 0, pieceBytes, null).catch((error: unknown) => {
+        throw new RedupError('IO', `Cannot read ${path}: ${reasonOf(error)}`, { subject: path, cause: error });
+      });
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
