@@ -1,8 +1,8 @@
 // MD4 (RFC 1320): one message at a time, and four messages of equal length at once, one in each 32-bit lane.
 // The digest is bound by the latency of its chain of 48 additions and rotations, so lanes come almost for free.
 
-/** Where tails are padded: eight lanes of two 64-byte blocks. */
-const PADDED: usize = memory.data(8 * 128, 16);
+/** Where tails are padded: four lanes of two 64-byte blocks. */
+const PADDED: usize = memory.data(4 * 128, 16);
 
 // --- one message ---------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ function md4Chunks4(p0: usize, p1: usize, p2: usize, p3: usize, chunks: u32, sta
   v128.store(state, a); v128.store(state, b, 16); v128.store(state, c, 32); v128.store(state, d, 48);
 }
 
-/** MD4 of four messages of `length` bytes at p, p + stride, …; four digests of 16 bytes go to `to`. */
+/** MD4 of four messages of `length` bytes at p, p + stride, …; four digests of 16 bytes go to `to`, 32 bytes apart. */
 export function md4x4(p: usize, stride: usize, length: u32, to: usize): void {
   v128.store(to, i32x4.splat(0x67452301)); v128.store(to, i32x4.splat(0xefcdab89), 16);
   v128.store(to, i32x4.splat(0x98badcfe), 32); v128.store(to, i32x4.splat(0x10325476), 48);
@@ -150,6 +150,6 @@ export function md4x4(p: usize, stride: usize, length: u32, to: usize): void {
   md4Chunks4(PADDED, PADDED + 128, PADDED + 256, PADDED + 384, chunks, to);
   const a = v128.load(to), b = v128.load(to, 16), c = v128.load(to, 32), d = v128.load(to, 48);
   const t0 = v128.shuffle<u32>(a, b, 0, 4, 1, 5), t1 = v128.shuffle<u32>(a, b, 2, 6, 3, 7), t2 = v128.shuffle<u32>(c, d, 0, 4, 1, 5), t3 = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
-  v128.store(to, v128.shuffle<u64>(t0, t2, 0, 2)); v128.store(to, v128.shuffle<u64>(t0, t2, 1, 3), 16);
-  v128.store(to, v128.shuffle<u64>(t1, t3, 0, 2), 32); v128.store(to, v128.shuffle<u64>(t1, t3, 1, 3), 48);
+  v128.store(to, v128.shuffle<u64>(t0, t2, 0, 2)); v128.store(to, v128.shuffle<u64>(t0, t2, 1, 3), 32);
+  v128.store(to, v128.shuffle<u64>(t1, t3, 0, 2), 64); v128.store(to, v128.shuffle<u64>(t1, t3, 1, 3), 96);
 }

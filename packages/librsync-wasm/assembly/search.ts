@@ -6,9 +6,9 @@
 // The state lies in memory (one for each delta), is taken into globals for a call, and put back after it. Nothing depends on
 // how the input was cut into calls.
 
-import { md4, md4x4 } from './md4';
-import { rollsum } from './rollsum';
-import { blockLength, blocks, filter, filtered, filterShift, findStrong, findWeak, multiplier, sameStrong, strongAt, weakOf } from './table';
+import { roll, rollAt, rollEntry, rollOut, rollSum } from './roll';
+import { strong, strong4, weakOf } from './sums';
+import { blockLength, blocks, filter, filtered, filterShift, findStrong, findWeak, multiplier, recordWeak, sameStrong, strongAt } from './table';
 
 /** What `scan` returns. */
 const WANTS_INPUT: u32 = 0;
@@ -32,11 +32,8 @@ let weak: u32 = 0;
 let expected: u32 = NOTHING;
 let copyStart: u64 = 0;
 let copyLength: u64 = 0;
-/** Primary entry of the weak sum at `pos`, after `roll` stopped there. */
-let entry: u32 = 0;
 
-const DIGESTS: usize = memory.data(8 * 32, 16);
-const WEAKS: usize = memory.data(32, 16);
+const DIGESTS: usize = memory.data(4 * 32, 16);
 
 // A delta's state: 0 litStart, 4 pos, 8 end, 12 out, 16 outEnd, 20 rolling, 24 weak, 28 expected, 32 copy. 
 
@@ -64,7 +61,7 @@ function search(): u32 {
   while (end - pos >= length) {
     if (outEnd - out < ROOM) return WANTS_ROOM;
     if (!rolling) {
-      weak = rollsum(0, pos, length);
+      weak = weakOf(pos, length);
       if (matchExpected() || matchAny(length)) continue;
       rolling = 1;
     }
@@ -75,7 +72,10 @@ function search(): u32 {
     }
     const ahead = <u32>(end - pos) - length;
     if (!ahead) break;
-    if (roll(min<u32>(ahead, LITERAL - literal)) && matchEntry(length)) rolling = 0;
+    const stopped = roll(pos, weak, min<u32>(ahead, LITERAL - literal));
+    pos = rollAt;
+    weak = rollSum;
+    if (stopped && matchEntry(rollEntry, length)) rolling = 0;
   }
   return WANTS_INPUT;
 }
@@ -86,7 +86,7 @@ function finish(): u32 {
   const length = blockLength;
   let left = <u32>(end - pos);
   if (left && !rolling) {
-    weak = rollsum(0, pos, left);
+    weak = weakOf(pos, left);
   } else if (left == length) {
     weak = rollOut(weak, pos++, left--);
   }
@@ -109,15 +109,15 @@ function finish(): u32 {
 
 /** Does the basis simply go on? `weak` is the sum at `pos`. */
 function matchExpected(): bool {
-  if (expected >= blocks || weakOf(expected) != weak) return false;
+  if (expected >= blocks || recordWeak(expected) != weak) return false;
   const length = blockLength;
   const most = min<u32>(min<u32>(4, blocks - expected), <u32>((end - pos) / length));
   let likely: u32 = 1;
-  while (likely < most && rollsum(0, pos + likely * length, length) == weakOf(expected + likely)) ++likely;
-  if (likely == 4) md4x4(pos, length, length, DIGESTS);
-  else for (let i: u32 = 0; i < likely; ++i) md4(pos + i * length, length, DIGESTS + (i << 4));
+  while (likely < most && weakOf(pos + likely * length, length) == recordWeak(expected + likely)) ++likely;
+  if (likely == 4) strong4(pos, length, DIGESTS);
+  else for (let i: u32 = likely; i > 0; --i) strong(pos + (i - 1) * length, length, DIGESTS + ((i - 1) << 5));
   let same: u32 = 0;
-  while (same < likely && sameStrong(strongAt(expected + same), DIGESTS + (same << 4))) ++same;
+  while (same < likely && sameStrong(strongAt(expected + same), DIGESTS + (same << 5))) ++same;
   if (!same) return false;
   matched(expected, same * length);
   expected += same;
@@ -126,12 +126,12 @@ function matchExpected(): bool {
 
 /** Is there any block like the `length` bytes at `pos`, whose weak sum is `weak`? */
 function matchAny(length: u32): bool {
-  entry = findWeak(weak);
-  return entry != 0 && matchEntry(length);
+  const entry = findWeak(weak);
+  return entry != 0 && matchEntry(entry, length);
 }
 
-function matchEntry(length: u32): bool {
-  md4(pos, length, DIGESTS);
+function matchEntry(entry: u32, length: u32): bool {
+  strong(pos, length, DIGESTS);
   const block = findStrong(entry, weak, DIGESTS);
   if (block < 0) return false;
   matched(block, length);
@@ -152,73 +152,6 @@ function matched(block: u32, length: u32): void {
   }
   pos += length;
   litStart = pos;
-}
-
-// --- rolling -------------------------------------------------------------------------------------------------------
-
-// @ts-ignore: decorator
-@inline
-function rollOut(sum: u32, p: usize, length: u32): u32 {
-  const gone: u32 = load<u8>(p) + 31;
-  return ((sum & 0xffff) - gone & 0xffff) | ((sum >>> 16) - length * gone) << 16;
-}
-
-/** Moves `pos` forward by up to `steps`, to the first position whose weak sum some block has: true, and `entry` is its entry. */
-function roll(steps: u32): bool {
-  const length = blockLength;
-  const at = filter, shift = filterShift, factor = multiplier;
-  const factors = i32x4.splat(factor), lengths = i16x8.splat(<i16>length), offsets = i16x8.splat(<i16>(31 * length));
-  const ramp = i16x8(1, 2, 3, 4, 5, 6, 7, 8), zero = i16x8.splat(0);
-  let p = pos;
-  let s1 = i16x8.splat(<i16>weak), s2 = i16x8.splat(<i16>(weak >>> 16));
-  for (; steps >= 8; steps -= 8, p += 8) {
-    const gone = v128.load_ext<u8>(p);
-    let x = i16x8.sub(v128.load_ext<u8>(p + length), gone);
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 8, 9, 10, 11, 12, 13, 14));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 8, 9, 10, 11, 12, 13));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 0, 0, 8, 9, 10, 11));
-    let y = i16x8.sub(i16x8.sub(x, offsets), i16x8.mul(lengths, gone));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 8, 9, 10, 11, 12, 13, 14));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 8, 9, 10, 11, 12, 13));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 0, 0, 8, 9, 10, 11));
-    const v1 = i16x8.add(s1, x), v2 = i16x8.add(i16x8.add(s2, y), i16x8.mul(s1, ramp));
-    const low = v128.shuffle<u16>(v1, v2, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<u16>(v1, v2, 4, 12, 5, 13, 6, 14, 7, 15);
-    const hl = i32x4.mul(low, factors), hh = i32x4.mul(high, factors);
-    const a = i64x2.extract_lane(hl, 0), b = i64x2.extract_lane(hl, 1), c = i64x2.extract_lane(hh, 0), d = i64x2.extract_lane(hh, 1);
-    const any = filtered(<u32>a, at, shift) | filtered(<u32>(a >>> 32), at, shift) | filtered(<u32>b, at, shift) | filtered(<u32>(b >>> 32), at, shift)
-      | filtered(<u32>c, at, shift) | filtered(<u32>(c >>> 32), at, shift) | filtered(<u32>d, at, shift) | filtered(<u32>(d >>> 32), at, shift);
-    if (any & 1) {
-      v128.store(WEAKS, low);
-      v128.store(WEAKS + 16, high);
-      for (let i: u32 = 0; i < 8; ++i) {
-        const sum = load<u32>(WEAKS + (i << 2));
-        if (!(filtered(sum * factor, at, shift) & 1)) continue;
-        entry = findWeak(sum);
-        if (!entry) continue;
-        pos = p + i + 1;
-        weak = sum;
-        return true;
-      }
-    }
-    s1 = v128.shuffle<u16>(v1, v1, 7, 7, 7, 7, 7, 7, 7, 7);
-    s2 = v128.shuffle<u16>(v2, v2, 7, 7, 7, 7, 7, 7, 7, 7);
-  }
-  let sum = <u32>i16x8.extract_lane_u(s1, 0) | (<u32>i16x8.extract_lane_u(s2, 0) << 16);
-  for (; steps > 0; --steps) {
-    const gone: u32 = load<u8>(p) + 31, come: u32 = load<u8>(p + length) + 31;
-    ++p;
-    const low = (sum & 0xffff) + come - gone;
-    sum = (low & 0xffff) | (((sum >>> 16) + low - length * gone) << 16);
-    if (!(filtered(sum * factor, at, shift) & 1)) continue;
-    entry = findWeak(sum);
-    if (!entry) continue;
-    pos = p;
-    weak = sum;
-    return true;
-  }
-  pos = p;
-  weak = sum;
-  return false;
 }
 
 // --- commands ------------------------------------------------------------------------------------------------------

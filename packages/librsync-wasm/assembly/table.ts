@@ -10,9 +10,6 @@
 export let blockLength: u32 = 0;
 export let strongLength: u32 = 0;
 export let blocks: u32 = 0;
-/** Weak sum kind (0 rollsum, 1 RabinKarp) and strong sum kind (0 MD4, 1 BLAKE2b). */
-export let weakKind: u32 = 0;
-export let strongKind: u32 = 0;
 
 export let filter: usize = 0;
 export let filterShift: u32 = 0;
@@ -28,9 +25,7 @@ let overflowMask: u32 = 0;
 
 const CROWDED: u32 = 0x80000000;
 
-export function describe(weak: u32, strong: u32, length: u32, strongBytes: u32): void {
-  weakKind = weak;
-  strongKind = strong;
+export function describe(length: u32, strongBytes: u32): void {
   blockLength = length;
   strongLength = strongBytes;
   recordLength = strongBytes + 4;
@@ -58,7 +53,7 @@ export function buildTable(
   memory.fill(overflowAt, 0, <usize>4 << overflowLog);
   let crowd: u32 = 0;
   for (let block: u32 = 0; block < count; ++block) {
-    const weak = weakOf(block);
+    const weak = recordWeak(block);
     const h = weak * multiplier;
     const word = filterAt + ((h >>> filterShift) << 2);
     store<u32>(word, load<u32>(word) | (1 << (h >>> (filterShift - 5))) | (1 << (h >>> (filterShift - 10))));
@@ -84,7 +79,7 @@ export function buildTable(
 
 // @ts-ignore: decorator
 @inline
-export function weakOf(block: u32): u32 {
+export function recordWeak(block: u32): u32 {
   return bswap<u32>(load<u32>(records + <usize>block * recordLength));
 }
 
@@ -143,7 +138,7 @@ function overflowSlot(weak: u32, strong: usize): u32 {
   let slot = (h ^ (h >>> 16)) & overflowMask;
   while (true) {
     const value = load<u32>(overflow + (slot << 2));
-    if (!value || (weakOf(value - 1) == weak && sameStrong(strongAt(value - 1), strong))) return slot;
+    if (!value || (recordWeak(value - 1) == weak && sameStrong(strongAt(value - 1), strong))) return slot;
     slot = (slot + 1) & overflowMask;
   }
 }

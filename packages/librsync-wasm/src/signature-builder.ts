@@ -24,7 +24,7 @@ export interface SignatureOptions {
 }
 
 /** Blocks are signed in groups of this many, one in each lane. */
-const GROUP = 8;
+const GROUP = 4;
 /** Longest group that is collected; longer blocks are hashed piece by piece, one at a time. */
 const LONGEST_GROUP = 8 << 20;
 const INPUT = 256 << 10;
@@ -160,12 +160,7 @@ export class SignatureBuilder {
     this.#state = arena.alloc(STATE);
     this.#out = arena.alloc(this.#outSize);
     this.#input = arena.alloc(this.#capacity);
-    arena.kernel.describe(
-      this.#details?.weakKind ?? 0,
-      this.#details?.strongKind ?? 0,
-      this.#blockLength,
-      this.#strongLength,
-    );
+    arena.kernel.chooseSums(this.#details?.weakKind ?? 0, this.#details?.strongKind ?? 0);
   }
 
   #putHeader(): void {
@@ -220,7 +215,8 @@ export class SignatureBuilder {
         this.#endBlock(arena, this.#input + done, missing);
         done += missing;
       } else {
-        const whole = waiting - (waiting % 128);
+        // The hash must know which piece is the last: one byte at least stays for blockEnd.
+        const whole = waiting < 1 ? 0 : waiting - 1 - ((waiting - 1) % 128);
         if (whole === 0) return done;
         if (this.#hashed === 0) arena.kernel.blockBegin(this.#state);
         arena.kernel.blockUpdate(this.#state, this.#input + done, whole);
@@ -232,8 +228,7 @@ export class SignatureBuilder {
 
   #endBlock(arena: Arena, at: number, length: number): void {
     if (this.#hashed === 0) arena.kernel.blockBegin(this.#state);
-    const total = this.#hashed + length;
-    arena.kernel.blockEnd(this.#state, at, length, total, this.#strongLength, this.#out + this.#written);
+    arena.kernel.blockEnd(this.#state, at, length, this.#out + this.#written);
     this.#written += 4 + this.#strongLength;
     this.#hashed = 0;
   }

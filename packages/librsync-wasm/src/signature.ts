@@ -74,7 +74,8 @@ export class SignatureLoader {
     const primaryLog = logOf(blocks * 1.5);
     const wanted = logOf(blocks) + 4 - 5;
     const filterLog = Math.min(Math.max(wanted, Math.min(wanted + 1, CACHED_FILTER_LOG), LEAST_LOG), MOST_FILTER_LOG);
-    kernel.describe(details.weakKind, details.strongKind, parameters.blockLength, parameters.strongLength);
+    kernel.chooseSums(details.weakKind, details.strongKind);
+    kernel.describe(parameters.blockLength, parameters.strongLength);
     const filter = arena.alloc(4 * 2 ** filterLog);
     const primary = arena.alloc(8 * 2 ** primaryLog);
     const seed = Math.floor(Math.random() * 2 ** 32);

@@ -13,8 +13,9 @@ export interface Kernel {
   signBlocks(at: number, count: number, blockLength: number, strongLength: number, to: number): number;
   blockBegin(state: number): void;
   blockUpdate(state: number, at: number, length: number): void;
-  blockEnd(state: number, at: number, length: number, total: number, strongLength: number, to: number): number;
-  describe(weakKind: number, strongKind: number, blockLength: number, strongLength: number): void;
+  blockEnd(state: number, at: number, length: number, to: number): void;
+  chooseSums(weakKind: number, strongKind: number): void;
+  describe(blockLength: number, strongLength: number): void;
   buildTable(
     records: number,
     count: number,

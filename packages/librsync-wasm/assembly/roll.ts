@@ -1,0 +1,144 @@
+// Rolling: the weak sum of every position of unmatched data, several positions a step and without a branch but one: has any
+// of them passed the filter? This is the loop that decides how fast new data is searched: `npm run bench` measures it.
+
+import { M, M_INVERSE, power } from './rabinkarp';
+import { weakKind } from './sums';
+import { blockLength, filter, filtered, filterShift, findWeak, multiplier } from './table';
+
+/** Position and its weak sum: in and out. */
+export let rollAt: usize = 0;
+export let rollSum: u32 = 0;
+/** Primary entry of the weak sum where rolling stopped. */
+export let rollEntry: u32 = 0;
+
+const SUMS: usize = memory.data(64, 16);
+
+/** Moves from `p`, whose weak sum is `sum`, by up to `steps`, to the first position whose weak sum some block has: then true. */
+export function roll(p: usize, sum: u32, steps: u32): bool {
+  return weakKind ? rollRabinKarp(p, sum, steps) : rollRollsum(p, sum, steps);
+}
+
+// @ts-ignore: decorator
+@inline
+function passed(v: v128, at: usize, shift: u32): u32 {
+  const a = i64x2.extract_lane(v, 0), b = i64x2.extract_lane(v, 1);
+  return filtered(<u32>a, at, shift) | filtered(<u32>(a >>> 32), at, shift) | filtered(<u32>b, at, shift) | filtered(<u32>(b >>> 32), at, shift);
+}
+
+function stop(p: usize, sum: u32): bool {
+  if (!(filtered(sum * multiplier, filter, filterShift) & 1)) return false;
+  rollEntry = findWeak(sum);
+  if (!rollEntry) return false;
+  rollAt = p;
+  rollSum = sum;
+  return true;
+}
+
+function rollRollsum(p: usize, sum: u32, steps: u32): bool {
+  const length = blockLength, at = filter, shift = filterShift;
+  // All of it modulo 2^16, so eight positions fit a vector: sums over the lanes so far give s1, sums over these s2.
+  const factors = i32x4.splat(multiplier), lengths = i16x8.splat(<i16>length), offsets = i16x8.splat(<i16>(31 * length));
+  const ramp = i16x8(1, 2, 3, 4, 5, 6, 7, 8), zero = i16x8.splat(0);
+  let s1 = i16x8.splat(<i16>sum), s2 = i16x8.splat(<i16>(sum >>> 16));
+  for (; steps >= 8; steps -= 8, p += 8) {
+    const gone = v128.load_ext<u8>(p);
+    let x = i16x8.sub(v128.load_ext<u8>(p + length), gone);
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 8, 9, 10, 11, 12, 13, 14));
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 8, 9, 10, 11, 12, 13));
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 0, 0, 8, 9, 10, 11));
+    let y = i16x8.sub(i16x8.sub(x, offsets), i16x8.mul(lengths, gone));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 8, 9, 10, 11, 12, 13, 14));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 8, 9, 10, 11, 12, 13));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 0, 0, 8, 9, 10, 11));
+    const v1 = i16x8.add(s1, x), v2 = i16x8.add(i16x8.add(s2, y), i16x8.mul(s1, ramp));
+    const low = v128.shuffle<u16>(v1, v2, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<u16>(v1, v2, 4, 12, 5, 13, 6, 14, 7, 15);
+    if ((passed(i32x4.mul(low, factors), at, shift) | passed(i32x4.mul(high, factors), at, shift)) & 1) {
+      v128.store(SUMS, low);
+      v128.store(SUMS, high, 16);
+      for (let i: usize = 0; i < 8; ++i) if (stop(p + i + 1, load<u32>(SUMS + (i << 2)))) return true;
+    }
+    s1 = v128.shuffle<u16>(v1, v1, 7, 7, 7, 7, 7, 7, 7, 7);
+    s2 = v128.shuffle<u16>(v2, v2, 7, 7, 7, 7, 7, 7, 7, 7);
+  }
+  sum = <u32>i16x8.extract_lane_u(s1, 0) | (<u32>i16x8.extract_lane_u(s2, 0) << 16);
+  for (; steps > 0; --steps) {
+    const gone: u32 = load<u8>(p) + 31, come: u32 = load<u8>(p + length) + 31;
+    const low = (sum & 0xffff) + come - gone;
+    sum = (low & 0xffff) | (((sum >>> 16) + low - length * gone) << 16);
+    if (stop(++p, sum)) return true;
+  }
+  rollAt = p;
+  rollSum = sum;
+  return false;
+}
+
+// @ts-ignore: decorator
+@inline
+function upTo(x: v128): v128 {
+  const zero = i32x4.splat(0);
+  x = i32x4.add(x, v128.shuffle<u32>(zero, x, 0, 4, 5, 6));
+  return i32x4.add(x, v128.shuffle<u32>(zero, x, 0, 0, 4, 5));
+}
+
+// @ts-ignore: decorator
+@inline
+function fourth(x: v128): v128 {
+  return v128.shuffle<u32>(x, x, 3, 3, 3, 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function powers(first: u32, ratio: u32): v128 {
+  const second = first * ratio, third = second * ratio;
+  return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(first), 1, second), 2, third), 3, third * ratio);
+}
+
+function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
+  const length = blockLength, at = filter, shift = filterShift;
+  // sum(k) = M^k · (sum + Σ x(j) · M^-(j+1)) with x = come - M^length · (gone + M - 1): the products with powers that are
+  // the same at each step don't wait for each other. The filter's factor is multiplied into the powers M^k beforehand.
+  const leading = power(length), factor = multiplier;
+  const lead = i32x4.splat(leading), constant = i32x4.splat(leading * (M - 1));
+  const down0 = powers(M_INVERSE, M_INVERSE), fourDown = i32x4.splat(M_INVERSE * M_INVERSE * M_INVERSE * M_INVERSE);
+  const down1 = i32x4.mul(down0, fourDown), down2 = i32x4.mul(down1, fourDown), down3 = i32x4.mul(down2, fourDown);
+  const up0 = powers(M * factor, M), fourUp = i32x4.splat(M * M * M * M);
+  const up1 = i32x4.mul(up0, fourUp), up2 = i32x4.mul(up1, fourUp), up3 = i32x4.mul(up2, fourUp);
+  const sixteenUp = power(16);
+  for (; steps >= 16; steps -= 16, p += 16) {
+    const gone = v128.load(p), come = v128.load(p + length);
+    const goneLow = i16x8.extend_low_i8x16_u(gone), goneHigh = i16x8.extend_high_i8x16_u(gone);
+    const comeLow = i16x8.extend_low_i8x16_u(come), comeHigh = i16x8.extend_high_i8x16_u(come);
+    const start = i32x4.splat(sum);
+    const x0 = i32x4.sub(i32x4.sub(i32x4.extend_low_i16x8_u(comeLow), constant), i32x4.mul(lead, i32x4.extend_low_i16x8_u(goneLow)));
+    const x1 = i32x4.sub(i32x4.sub(i32x4.extend_high_i16x8_u(comeLow), constant), i32x4.mul(lead, i32x4.extend_high_i16x8_u(goneLow)));
+    const x2 = i32x4.sub(i32x4.sub(i32x4.extend_low_i16x8_u(comeHigh), constant), i32x4.mul(lead, i32x4.extend_low_i16x8_u(goneHigh)));
+    const x3 = i32x4.sub(i32x4.sub(i32x4.extend_high_i16x8_u(comeHigh), constant), i32x4.mul(lead, i32x4.extend_high_i16x8_u(goneHigh)));
+    const y0 = upTo(i32x4.mul(x0, down0)), y1 = i32x4.add(upTo(i32x4.mul(x1, down1)), fourth(y0));
+    const y2 = i32x4.add(upTo(i32x4.mul(x2, down2)), fourth(y1)), y3 = i32x4.add(upTo(i32x4.mul(x3, down3)), fourth(y2));
+    const z0 = i32x4.add(start, y0), z1 = i32x4.add(start, y1), z2 = i32x4.add(start, y2), z3 = i32x4.add(start, y3);
+    if ((passed(i32x4.mul(z0, up0), at, shift) | passed(i32x4.mul(z1, up1), at, shift)
+      | passed(i32x4.mul(z2, up2), at, shift) | passed(i32x4.mul(z3, up3), at, shift)) & 1) {
+      v128.store(SUMS, z0);
+      v128.store(SUMS, z1, 16);
+      v128.store(SUMS, z2, 32);
+      v128.store(SUMS, z3, 48);
+      let scale = M;
+      for (let i: usize = 0; i < 16; ++i, scale *= M) if (stop(p + i + 1, load<u32>(SUMS + (i << 2)) * scale)) return true;
+    }
+    sum = i32x4.extract_lane(z3, 3) * sixteenUp;
+  }
+  for (; steps > 0; --steps) {
+    sum = sum * M + load<u8>(p + length) - leading * (load<u8>(p) + (M - 1));
+    if (stop(++p, sum)) return true;
+  }
+  rollAt = p;
+  rollSum = sum;
+  return false;
+}
+
+/** The weak sum of `length` bytes without the first of them, which is at `p`. */
+export function rollOut(sum: u32, p: usize, length: u32): u32 {
+  const gone: u32 = load<u8>(p);
+  if (weakKind) return sum - power(length - 1) * (gone + (M - 1));
+  return ((sum & 0xffff) - gone - 31 & 0xffff) | ((sum >>> 16) - length * (gone + 31)) << 16;
+}
