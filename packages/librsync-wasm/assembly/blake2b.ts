@@ -35,7 +35,7 @@ function r32(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function r24(x: v128): v128 {
-  return v128.shuffle<u8>(x, x, 3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10);
+  return v128.or(i64x2.shr_u(x, 24), i64x2.shl(x, 40));
 }
 // @ts-ignore: decorator
 @inline

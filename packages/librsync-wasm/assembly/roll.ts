@@ -3,7 +3,7 @@
 
 import { M, M_INVERSE, power } from './rabinkarp';
 import { weakKind } from './sums';
-import { blockLength, filter, filtered, filterShift, findWeak, multiplier } from './table';
+import { blockLength, filter, filterShift, findWeak, multiplier, passes, passes4 } from './table';
 
 /** Position and its weak sum: in and out. */
 export let rollAt: usize = 0;
@@ -18,15 +18,8 @@ export function roll(p: usize, sum: u32, steps: u32): bool {
   return weakKind ? rollRabinKarp(p, sum, steps) : rollRollsum(p, sum, steps);
 }
 
-// @ts-ignore: decorator
-@inline
-function passed(v: v128, at: usize, shift: u32): u32 {
-  const a = i64x2.extract_lane(v, 0), b = i64x2.extract_lane(v, 1);
-  return filtered(<u32>a, at, shift) | filtered(<u32>(a >>> 32), at, shift) | filtered(<u32>b, at, shift) | filtered(<u32>(b >>> 32), at, shift);
-}
-
 function stop(p: usize, sum: u32): bool {
-  if (!(filtered(sum * multiplier, filter, filterShift) & 1)) return false;
+  if (!passes(sum)) return false;
   rollEntry = findWeak(sum);
   if (!rollEntry) return false;
   rollAt = p;
@@ -35,7 +28,7 @@ function stop(p: usize, sum: u32): bool {
 }
 
 function rollRollsum(p: usize, sum: u32, steps: u32): bool {
-  const length = blockLength, at = filter, shift = filterShift;
+  const length = blockLength, at = i32x4.splat(<i32>filter), shift = filterShift;
   // All of it modulo 2^16, so eight positions fit a vector: sums over the lanes so far give s1, sums over these s2.
   const factors = i32x4.splat(multiplier), lengths = i16x8.splat(<i16>length), offsets = i16x8.splat(<i16>(31 * length));
   const ramp = i16x8(1, 2, 3, 4, 5, 6, 7, 8), zero = i16x8.splat(0);
@@ -43,19 +36,23 @@ function rollRollsum(p: usize, sum: u32, steps: u32): bool {
   for (; steps >= 8; steps -= 8, p += 8) {
     const gone = v128.load_ext<u8>(p);
     let x = i16x8.sub(v128.load_ext<u8>(p + length), gone);
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 8, 9, 10, 11, 12, 13, 14));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 8, 9, 10, 11, 12, 13));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 0, 0, 0, 0, 8, 9, 10, 11));
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 7, 8, 9, 10, 11, 12, 13, 14));
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 6, 7, 8, 9, 10, 11, 12, 13));
+    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 4, 5, 6, 7, 8, 9, 10, 11));
     let y = i16x8.sub(i16x8.sub(x, offsets), i16x8.mul(lengths, gone));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 8, 9, 10, 11, 12, 13, 14));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 8, 9, 10, 11, 12, 13));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 0, 0, 0, 0, 8, 9, 10, 11));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 7, 8, 9, 10, 11, 12, 13, 14));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 6, 7, 8, 9, 10, 11, 12, 13));
+    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 4, 5, 6, 7, 8, 9, 10, 11));
     const v1 = i16x8.add(s1, x), v2 = i16x8.add(i16x8.add(s2, y), i16x8.mul(s1, ramp));
     const low = v128.shuffle<u16>(v1, v2, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<u16>(v1, v2, 4, 12, 5, 13, 6, 14, 7, 15);
-    if ((passed(i32x4.mul(low, factors), at, shift) | passed(i32x4.mul(high, factors), at, shift)) & 1) {
+    const hits0 = passes4(i32x4.mul(low, factors), at, shift), hits1 = passes4(i32x4.mul(high, factors), at, shift);
+    if (v128.any_true(v128.or(hits0, hits1))) {
       v128.store(SUMS, low);
       v128.store(SUMS, high, 16);
-      for (let i: usize = 0; i < 8; ++i) if (stop(p + i + 1, load<u32>(SUMS + (i << 2)))) return true;
+      for (let hits = i32x4.bitmask(hits0) | (i32x4.bitmask(hits1) << 4); hits; hits &= hits - 1) {
+        const i = ctz(hits);
+        if (stop(p + i + 1, load<u32>(SUMS + (i << 2)))) return true;
+      }
     }
     s1 = v128.shuffle<u16>(v1, v1, 7, 7, 7, 7, 7, 7, 7, 7);
     s2 = v128.shuffle<u16>(v2, v2, 7, 7, 7, 7, 7, 7, 7, 7);
@@ -76,8 +73,8 @@ function rollRollsum(p: usize, sum: u32, steps: u32): bool {
 @inline
 function upTo(x: v128): v128 {
   const zero = i32x4.splat(0);
-  x = i32x4.add(x, v128.shuffle<u32>(zero, x, 0, 4, 5, 6));
-  return i32x4.add(x, v128.shuffle<u32>(zero, x, 0, 0, 4, 5));
+  x = i32x4.add(x, v128.shuffle<u32>(zero, x, 3, 4, 5, 6));
+  return i32x4.add(x, v128.shuffle<u32>(zero, x, 2, 3, 4, 5));
 }
 
 // @ts-ignore: decorator
@@ -94,7 +91,7 @@ function powers(first: u32, ratio: u32): v128 {
 }
 
 function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
-  const length = blockLength, at = filter, shift = filterShift;
+  const length = blockLength, at = i32x4.splat(<i32>filter), shift = filterShift;
   // sum(k) = M^k · (sum + Σ x(j) · M^-(j+1)) with x = come - M^length · (gone + M - 1): the products with powers that are
   // the same at each step don't wait for each other. The filter's factor is multiplied into the powers M^k beforehand.
   const leading = power(length), factor = multiplier;
@@ -116,14 +113,18 @@ function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
     const y0 = upTo(i32x4.mul(x0, down0)), y1 = i32x4.add(upTo(i32x4.mul(x1, down1)), fourth(y0));
     const y2 = i32x4.add(upTo(i32x4.mul(x2, down2)), fourth(y1)), y3 = i32x4.add(upTo(i32x4.mul(x3, down3)), fourth(y2));
     const z0 = i32x4.add(start, y0), z1 = i32x4.add(start, y1), z2 = i32x4.add(start, y2), z3 = i32x4.add(start, y3);
-    if ((passed(i32x4.mul(z0, up0), at, shift) | passed(i32x4.mul(z1, up1), at, shift)
-      | passed(i32x4.mul(z2, up2), at, shift) | passed(i32x4.mul(z3, up3), at, shift)) & 1) {
+    const hits0 = passes4(i32x4.mul(z0, up0), at, shift), hits1 = passes4(i32x4.mul(z1, up1), at, shift);
+    const hits2 = passes4(i32x4.mul(z2, up2), at, shift), hits3 = passes4(i32x4.mul(z3, up3), at, shift);
+    if (v128.any_true(v128.or(v128.or(hits0, hits1), v128.or(hits2, hits3)))) {
       v128.store(SUMS, z0);
       v128.store(SUMS, z1, 16);
       v128.store(SUMS, z2, 32);
       v128.store(SUMS, z3, 48);
-      let scale = M;
-      for (let i: usize = 0; i < 16; ++i, scale *= M) if (stop(p + i + 1, load<u32>(SUMS + (i << 2)) * scale)) return true;
+      let hits = i32x4.bitmask(hits0) | (i32x4.bitmask(hits1) << 4) | (i32x4.bitmask(hits2) << 8) | (i32x4.bitmask(hits3) << 12);
+      for (; hits; hits &= hits - 1) {
+        const i = ctz(hits);
+        if (stop(p + i + 1, load<u32>(SUMS + (i << 2)) * power(i + 1))) return true;
+      }
     }
     sum = i32x4.extract_lane(z3, 3) * sixteenUp;
   }

@@ -8,7 +8,7 @@
 
 import { roll, rollAt, rollEntry, rollOut, rollSum } from './roll';
 import { strong, strong4, weakOf } from './sums';
-import { blockLength, blocks, filter, filtered, filterShift, findStrong, findWeak, multiplier, recordWeak, sameStrong, strongAt } from './table';
+import { blockLength, blocks, findStrong, findWeak, passes, recordWeak, sameStrong, strongAt } from './table';
 
 /** What `scan` returns. */
 const WANTS_INPUT: u32 = 0;
@@ -95,7 +95,7 @@ function finish(): u32 {
       flushLiteral();
       if (outEnd - out < ROOM) { rolling = 1; return WANTS_ROOM; }
     }
-    if (filtered(weak * multiplier, filter, filterShift) & 1 && matchAny(left)) break;
+    if (passes(weak) && matchAny(left)) break;
     weak = rollOut(weak, pos++, left--);
   }
   rolling = 1;

@@ -1,6 +1,6 @@
 // A loaded signature: its records as they came, and three tables over them.
 //
-//   filter    two bits for every weak sum in one 32-bit word: answers most positions of unmatched data
+//   filter    four bits for every weak sum, one in each byte of a 32-bit word: answers most positions of unmatched data
 //   primary   open addressing by weak sum: {weak, block + 1}; one entry for each weak sum, the lowest block
 //   overflow  open addressing by weak and strong sum, for blocks that share a weak sum with another strong one
 //
@@ -24,6 +24,8 @@ let overflow: usize = 0;
 let overflowMask: u32 = 0;
 
 const CROWDED: u32 = 0x80000000;
+/** Makes the bits of a filter word independent of the word's place: 2^32 divided by the golden ratio. */
+const MIX: u32 = 0x9e3779b1;
 
 export function describe(length: u32, strongBytes: u32): void {
   blockLength = length;
@@ -56,7 +58,7 @@ export function buildTable(
     const weak = recordWeak(block);
     const h = weak * multiplier;
     const word = filterAt + ((h >>> filterShift) << 2);
-    store<u32>(word, load<u32>(word) | (1 << (h >>> (filterShift - 5))) | (1 << (h >>> (filterShift - 10))));
+    store<u32>(word, load<u32>(word) | filterBits(h));
     let slot = h >>> primaryShift;
     for (; ; slot = (slot + 1) & primaryMask) {
       const entry = primaryAt + (slot << 3);
@@ -96,12 +98,33 @@ export function sameStrong(a: usize, b: usize): bool {
   return true;
 }
 
-/** Whether the filter lets a weak sum, already multiplied, through: in bit 0 of the result. */
+/** A weak sum's bits in its filter word, one in each byte; `h` is the sum times the multiplier. */
 // @ts-ignore: decorator
 @inline
-export function filtered(h: u32, at: usize, shift: u32): u32 {
-  const word = load<u32>(at + ((h >>> shift) << 2));
-  return (word >>> (h >>> (shift - 5))) & (word >>> (h >>> (shift - 10)));
+function filterBits(h: u32): u32 {
+  const g = h * MIX >>> 5;
+  return (1 << (g & 7)) | (0x100 << ((g >>> 8) & 7)) | (0x10000 << ((g >>> 16) & 7)) | (0x1000000 << (g >>> 24));
+}
+
+/** Whether the filter lets a weak sum through: then it must be looked up. */
+export function passes(weak: u32): bool {
+  const h = weak * multiplier, bits = filterBits(h);
+  return (load<u32>(filter + ((h >>> filterShift) << 2)) & bits) == bits;
+}
+
+/** The same for four weak sums, times the multiplier: all ones in the lanes that pass. */
+// @ts-ignore: decorator
+@inline
+export function passes4(h: v128, at: v128, shift: u32): v128 {
+  const places = i32x4.add(i32x4.shl(i32x4.shr_u(h, shift), 2), at);
+  const powers = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+  const bits = i8x16.swizzle(powers, v128.and(i32x4.shr_u(i32x4.mul(h, i32x4.splat(MIX)), 5), i32x4.splat(0x07070707)));
+  const a = i64x2.extract_lane(places, 0), b = i64x2.extract_lane(places, 1);
+  let words = v128.load32_zero(<usize>a);
+  words = v128.load_lane<u32>(<usize>(a >>> 32), words, 1);
+  words = v128.load_lane<u32>(<usize>b, words, 2);
+  words = v128.load_lane<u32>(<usize>(b >>> 32), words, 3);
+  return i32x4.eq(v128.and(words, bits), bits);
 }
 
 /** The primary entry of a weak sum: 0 when no block has it. */
