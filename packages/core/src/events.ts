@@ -37,7 +37,7 @@ export type RedupEvent =
   | { readonly type: 'phase'; readonly phase: Phase }
   | { readonly type: 'file'; readonly change: FileChange; readonly path: Path }
   | { readonly type: 'restored'; readonly path: Path; readonly kind: string }
-  | { readonly type: 'difference'; readonly path: Path; readonly message: string }
+  | { readonly type: 'difference'; readonly path: Path; readonly difference: Difference }
   | {
       readonly type: 'volume';
       readonly action: 'stored' | 'fetched';
@@ -47,6 +47,13 @@ export type RedupEvent =
     }
   /** At most some ten times a second; counts since the command began. */
   | ProgressEvent;
+
+/** How a local entry differs from the archived one; values as text. */
+export type Difference =
+  | { readonly kind: 'missing' | 'new' | 'content' }
+  | { readonly kind: 'type' | 'permissions' | 'link' | 'device'; readonly actual: string; readonly expected: string }
+  /** Seconds since 1970. */
+  | { readonly kind: 'mtime'; readonly actual: number; readonly expected: number };
 
 export type Phase = 'list' | 'metadata' | 'scan' | 'signatures' | 'manifest' | 'restore' | 'verify';
 

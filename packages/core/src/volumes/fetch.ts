@@ -11,8 +11,9 @@ import { localError, RedupError, reasonOf } from '../errors.js';
 const PIECE_BYTES = 262_144;
 
 export interface FetchedObject {
-  readonly path: string;
   readonly bytes: number;
+  /** The checked bytes; again from the start at every call. */
+  read(): AsyncIterable<Uint8Array>;
   /** Removes the local copy, if one was made. */
   release(): Promise<void>;
 }
@@ -32,7 +33,7 @@ export async function fetchVolume(options: FetchOptions): Promise<FetchedObject>
   const inPlace = storage.localPath?.(name);
   if (inPlace !== undefined) {
     const bytes = await check(options, readPieces(inPlace));
-    return { path: inPlace, bytes, release: async () => {} };
+    return { bytes, read: () => readPieces(inPlace), release: async () => {} };
   }
   const release = () => rm(temporaryPath, { force: true });
   try {
@@ -42,7 +43,7 @@ export async function fetchVolume(options: FetchOptions): Promise<FetchedObject>
     try {
       const stored = await storage.get(name, signal === undefined ? {} : { signal });
       const bytes = await check({ ...options, hashes }, tee(stored, file, temporaryPath));
-      return { path: temporaryPath, bytes, release };
+      return { bytes, read: () => readPieces(temporaryPath), release };
     } finally {
       await file.close();
     }

@@ -1,0 +1,307 @@
+/** `restore`: a time, whole or one path of it → the local disk. */
+
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import {
+  type ArchiveTime,
+  asPath,
+  END,
+  fromText,
+  MORE,
+  type Path,
+  ROOT,
+  type TarHeader,
+  toText,
+} from '../archive/index.js';
+import { ContentReader } from '../delta/index.js';
+import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
+import { ProgressReporter } from '../events.js';
+import { isWithin, relativeTo, TreeWriter, trimSlashes } from '../tree/index.js';
+import type { PathVersions } from '../volumes/index.js';
+import { openPlan, planReading, type ReadPlan, requireVolumes } from './read-plan.js';
+import type { Workspace } from './workspace.js';
+
+export interface RestoreOptions {
+  /** Where to: a directory that is empty or does not exist yet, or the name of a file when one file is restored. */
+  readonly target: string;
+  /** State at that time; default the latest. */
+  readonly time?: ArchiveTime;
+  /** Only this path (relative to the source, as text) and what is below it; it becomes the target itself. */
+  readonly path?: string;
+  /** Restore into a directory that is not empty, replacing what has the same name and leaving everything else. */
+  readonly force?: boolean;
+  /** Give files their archived owners (the default; needs root for foreign ones), or leave them the current user's. */
+  readonly ownership?: 'restore' | 'skip';
+  /** Go on over damaged and missing volumes, restoring everything else. */
+  readonly ignoreErrors?: boolean;
+  /** Sub-paths to restore elsewhere in the target; the longest that fits an entry counts. */
+  readonly renames?: readonly (readonly [from: string, to: string])[];
+  /** Only say which volumes are needed. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface RestoreResult {
+  /** Of the last set that was read. */
+  readonly time: ArchiveTime;
+  /** Entries written, of every type. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly volumes: number;
+  /** Entries that are not as they were stored: above 0, not everything asked for was restored. */
+  readonly problems: number;
+}
+
+/** @throws RedupError NO_BACKUP, PATH_NOT_FOUND, TARGET_NOT_EMPTY, VOLUME_MISSING, VOLUME_HASH, …; StorageError; OpenPgpError */
+export async function restore(workspace: Workspace, options: RestoreOptions): Promise<RestoreResult> {
+  try {
+    checkTarget(options);
+    const path = wantedPath(options.path);
+    const remote = await workspace.remoteCollection(options.signal);
+    const plan = await planReading(workspace, remote, { time: options.time, path, ...signalOf(options) });
+    if (!options.ignoreErrors) requireVolumes(plan);
+    if (options.dryRun) return describe(workspace, plan);
+    return await new RestoreRun(workspace, options, plan, path).execute();
+  } finally {
+    workspace.dispose();
+  }
+}
+
+/** A path as users type it → a path of the archive. */
+export function wantedPath(text: string | undefined): Path {
+  const parts = fromText(text ?? '')
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) {
+    throw new RedupError('BAD_OPTION', `${text} leads out of the backup`, {
+      hint: 'Name the path relative to the source, without "..".',
+    });
+  }
+  return asPath(parts.join('/'));
+}
+
+function signalOf({ signal }: { readonly signal?: AbortSignal }): { signal: AbortSignal } | Record<string, never> {
+  return signal === undefined ? {} : { signal };
+}
+
+/** Before anything is fetched: whether the target may be written to. */
+function checkTarget({ target, force }: RestoreOptions): void {
+  const stats = lstatSync(target, { throwIfNoEntry: false });
+  if (stats === undefined || force) return;
+  let empty = false;
+  try {
+    empty = readdirSync(target).length === 0;
+  } catch {
+    // Not a directory: it is in the way just as much.
+  }
+  if (empty) return;
+  throw new RedupError(
+    'TARGET_NOT_EMPTY',
+    `${target} exists and is ${stats.isDirectory() ? 'not empty' : 'not a directory'}`,
+    {
+      subject: target,
+      hint: 'Restore into a new folder. With --force files of the same name are replaced, and everything else there stays.',
+    },
+  );
+}
+
+function describe(workspace: Workspace, plan: ReadPlan): RestoreResult {
+  let volumes = 0;
+  let bytes = 0;
+  for (const volume of plan.sets.flatMap((set) => set.volumes)) {
+    volumes++;
+    bytes += Math.max(0, volume.file?.size ?? 0);
+    workspace.notice(`Needed: ${volume.name}`);
+  }
+  return { time: plan.time, files: 0, bytes, volumes, problems: 0 };
+}
+
+class RestoreRun {
+  readonly #workspace: Workspace;
+  readonly #options: RestoreOptions;
+  readonly #plan: ReadPlan;
+  readonly #wanted: Path;
+  readonly #renames: readonly { readonly from: Path; readonly to: Path }[];
+  readonly #progress: ProgressReporter;
+  #writer: TreeWriter | undefined;
+  /** For a single file or link: its own name below the target's parent. */
+  #rootName: Path = ROOT;
+  #files = 0;
+  #bytes = 0;
+  #problems = 0;
+  #found = false;
+  #foreignOwners = 0;
+
+  constructor(workspace: Workspace, options: RestoreOptions, plan: ReadPlan, wanted: Path) {
+    this.#workspace = workspace;
+    this.#options = options;
+    this.#plan = plan;
+    this.#wanted = wanted;
+    this.#progress = new ProgressReporter(workspace.emit);
+    const renames = (options.renames ?? []).map(([from, to]) => ({ from: wantedPath(from), to: wantedPath(to) }));
+    this.#renames = renames.sort((a, b) => b.from.length - a.from.length);
+  }
+
+  async execute(): Promise<RestoreResult> {
+    const { ignoreErrors = false, signal } = this.#options;
+    const { merged, counts } = openPlan(this.#workspace, this.#plan, {
+      onDamage: ignoreErrors ? 'skip' : 'stop',
+      ...signalOf(this.#options),
+    });
+    const content = new ContentReader(() => this.#workspace.temporaryFolder());
+    this.#workspace.phase('restore');
+    try {
+      for (let group = merged.next(); group !== END; group = merged.next()) {
+        if (group === MORE) {
+          await merged.fill();
+          signal?.throwIfAborted();
+          continue;
+        }
+        if (!isWithin(group.path, this.#wanted)) continue;
+        await this.#restoreEntry(group, content);
+        this.#progress.update(this.#files, this.#bytes, counts.bytes, group.path);
+      }
+    } finally {
+      this.#writer?.close();
+      content.close();
+      await merged.close();
+    }
+    if (!this.#found) throw this.#nothing();
+    if (this.#foreignOwners > 0) {
+      const message = `The owners of ${this.#foreignOwners} entries could not be set (only root may); their modes and times were restored`;
+      this.#workspace.warn('OWNERSHIP', message);
+      this.#problems += this.#foreignOwners;
+    }
+    return {
+      time: this.#plan.time,
+      files: this.#files,
+      bytes: this.#bytes,
+      volumes: counts.volumes,
+      problems: this.#problems + counts.damaged,
+    };
+  }
+
+  async #restoreEntry(group: PathVersions, content: ContentReader): Promise<void> {
+    const last = group.versions.at(-1) ?? group.versions[0];
+    const { header, kind } = last.entry;
+    if (kind === 'deleted') return;
+    this.#found = true;
+    const path = this.#placeOf(relativeTo(group.path, this.#wanted));
+    try {
+      this.#writer ??= this.#openTarget(header);
+      await this.#write(this.#writer, asPath(path === ROOT ? this.#rootName : path), header, group, content);
+      this.#files++;
+      this.#workspace.emit({ type: 'restored', path: group.path, kind: header.type });
+    } catch (error) {
+      if (!isAboutOneEntry(error)) throw isSystemError(error) ? localError('restore', path, error) : error;
+      this.#problems++;
+      const message = `Not restored: ${toText(group.path) || '.'}: ${reasonOf(error)}`;
+      this.#workspace.warn('NOT_RESTORED', message, { path: group.path });
+    }
+  }
+
+  async #write(
+    writer: TreeWriter,
+    path: Path,
+    header: TarHeader,
+    group: PathVersions,
+    content: ContentReader,
+  ): Promise<void> {
+    switch (header.type) {
+      case 'directory':
+        writer.directory(path, header);
+        return;
+      case 'symlink':
+        writer.symlink(path, header);
+        return;
+      case 'file': {
+        const file = writer.file(path, header);
+        try {
+          await content.copy(group, file);
+          file.commit();
+        } catch (error) {
+          file.abandon();
+          throw error;
+        }
+        this.#bytes += file.bytes;
+        return;
+      }
+      default:
+        writer.special(path, header);
+    }
+  }
+
+  /** The first entry decides: a directory is restored into the target, anything else is the target itself. */
+  #openTarget(first: TarHeader): TreeWriter {
+    const { target, force = false, ownership = 'restore' } = this.#options;
+    const place = resolve(target);
+    const isDirectory = first.type === 'directory';
+    const existing = lstatSync(place, { throwIfNoEntry: false });
+    if (!isDirectory && existing?.isDirectory() === true) {
+      throw new RedupError('TARGET_NOT_EMPTY', `${target} is a directory, but a single ${first.type} is restored`, {
+        subject: target,
+        hint: `Name the file to write, such as ${resolve(target, basename(toText(this.#wanted)))}. The directory was left as it is.`,
+      });
+    }
+    const root = isDirectory ? place : dirname(place);
+    if (!isDirectory) this.#rootName = asPath(fromText(basename(place)));
+    try {
+      mkdirSync(root, { recursive: true });
+      return new TreeWriter({
+        root: trimSlashes(fromText(root)),
+        replace: force,
+        owners: this.#workspace.owners(),
+        ownership,
+        onAttribute: (path, what, error) => this.#attributeFailed(path, what, error),
+      });
+    } catch (error) {
+      throw new RedupError('TARGET_UNWRITABLE', `Cannot restore to ${target}: ${reasonOf(error)}`, {
+        subject: target,
+        hint: 'Choose a folder that you may write to.',
+        cause: error,
+      });
+    }
+  }
+
+  #attributeFailed(path: Path, what: 'owner' | 'mode' | 'time', error: unknown): void {
+    if (what === 'owner') {
+      this.#foreignOwners++;
+      return;
+    }
+    this.#problems++;
+    const message = `The ${what} of ${toText(path) || '.'} could not be set: ${reasonOf(error)}`;
+    this.#workspace.warn('ATTRIBUTES', message, { path });
+  }
+
+  #placeOf(path: Path): Path {
+    const rename = this.#renames.find(({ from }) => from !== '' && isWithin(path, from));
+    if (rename === undefined) return path;
+    const rest = path.slice(rename.from.length);
+    return asPath(rename.to === '' ? rest.slice(1) : rename.to + rest);
+  }
+
+  #nothing(): RedupError {
+    if (this.#wanted === '') {
+      return new RedupError('NO_BACKUP', 'Nothing was found to restore', {
+        hint: 'Another time may hold something: see collection-status.',
+      });
+    }
+    const subject = toText(this.#wanted);
+    return new RedupError('PATH_NOT_FOUND', `${subject} is not in the backup of that time`, {
+      subject,
+      hint: '`redup list-current-files` (with --time) shows the paths; they are relative to the source.',
+    });
+  }
+}
+
+const DISK_FULL_OR_BROKEN: readonly string[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
+
+/** Whether an error leaves the rest of the restore unaffected. A full disk or a damaged volume does not. */
+function isAboutOneEntry(error: unknown): boolean {
+  if (error instanceof RedupError) return error.code === 'ARCHIVE_INVALID' && error.subject !== undefined;
+  return isSystemError(error) && !DISK_FULL_OR_BROKEN.includes(errnoOf(error) ?? '');
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}

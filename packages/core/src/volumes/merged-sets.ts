@@ -1,0 +1,71 @@
+/**
+ * The sets of a chain up to a time, merged by path: for each path, the versions that its content is made of.
+ */
+
+import { END, MORE, type Path } from '../archive/index.js';
+import { comparePaths } from '../tree/index.js';
+import type { SetEntry, SetReader } from './reader.js';
+
+export interface Version {
+  readonly reader: SetReader;
+  readonly entry: SetEntry;
+}
+
+/** One path: a whole version, then deltas to it, oldest first. Metadata is that of the last one. */
+export interface PathVersions {
+  readonly path: Path;
+  /** Never empty. The first is no delta, unless the chain is damaged. */
+  readonly versions: readonly [Version, ...Version[]];
+}
+
+export class MergedSets {
+  readonly #readers: readonly SetReader[];
+  readonly #current: (SetEntry | typeof MORE | typeof END)[];
+  /** Readers whose entry was given out and must step on. */
+  #given: number[] = [];
+
+  /** @param readers oldest set first */
+  constructor(readers: readonly SetReader[]) {
+    this.#readers = readers;
+    this.#current = readers.map(() => MORE);
+  }
+
+  /** The next path, `MORE` when `fill` must be awaited, `END` after the last. The previous one's content is dropped. */
+  next(): PathVersions | typeof MORE | typeof END {
+    for (const i of this.#given) this.#current[i] = MORE;
+    this.#given = [];
+    let least: Path | undefined;
+    for (let i = 0; i < this.#readers.length; i++) {
+      if (this.#current[i] === MORE) this.#current[i] = this.#readers[i]?.next() ?? END;
+      const current = this.#current[i];
+      if (current === MORE) return MORE;
+      if (current === END || current === undefined) continue;
+      if (least === undefined || comparePaths(current.path, least) < 0) least = current.path;
+    }
+    return least === undefined ? END : this.#collect(least);
+  }
+
+  async fill(): Promise<void> {
+    for (let i = 0; i < this.#readers.length; i++) if (this.#current[i] === MORE) await this.#readers[i]?.fill();
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.#readers) await reader.close();
+  }
+
+  #collect(path: Path): PathVersions {
+    let versions: Version[] = [];
+    for (let i = 0; i < this.#readers.length; i++) {
+      const entry = this.#current[i];
+      const reader = this.#readers[i];
+      if (typeof entry !== 'object' || reader === undefined || entry.path !== path) continue;
+      this.#given.push(i);
+      // What is stored whole replaces everything before it.
+      if (entry.kind !== 'diff') versions = [];
+      versions.push({ reader, entry });
+    }
+    const [first, ...rest] = versions;
+    if (first === undefined) throw new Error('no reader has the path just found');
+    return { path, versions: [first, ...rest] };
+  }
+}
