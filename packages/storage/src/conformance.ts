@@ -145,6 +145,24 @@ function writing(test: (title: string, body: Body) => void, largeBytes: number):
     assert.deepEqual(await listed(storage), ['again 10']);
   });
 
+  test('a put that asks for sameness accepts its own bytes, stored already, and no others', async (storage, folder) => {
+    for (const size of [0, 1000, largeBytes]) {
+      const { path, data } = await makeFile(folder, size);
+      const name = `same${size}`;
+      await storage.put(name, file(path, size), { ifExists: 'same' });
+      assert.equal((await storage.put(name, file(path, size), { ifExists: 'same' })).size, size);
+      const other = Buffer.from(data);
+      other[size - 1] = (other[size - 1] ?? 0) ^ 1;
+      if (size > 0)
+        await rejects(() => storage.put(name, { kind: 'bytes', bytes: other }, { ifExists: 'same' }), 'exists');
+      await rejects(
+        () => storage.put(name, { kind: 'bytes', bytes: randomBytes(size + 1) }, { ifExists: 'same' }),
+        'exists',
+      );
+      assert.equal(sha256(await read(storage, name)), sha256(data));
+    }
+  });
+
   test('of eight puts of one name at the same moment exactly one succeeds, whole', async (storage) => {
     const all = Array.from({ length: 8 }, (_unused, at) => randomBytes(1000 + at));
     const ends = await Promise.allSettled(all.map((data) => storage.put('race', { kind: 'bytes', bytes: data })));

@@ -11,6 +11,7 @@ import { type FileSystem, hasCode, isMissing, nodeFileSystem, type OpenFile } fr
 import { folderOfTarget } from './file-url.js';
 import { checkName, textOfBytes } from './names.js';
 import { PIECE_BYTES, pieces } from './pieces.js';
+import { digest } from './source.js';
 import { makeStagingDirectory, removeStagingDirectory, STAGING_NAME } from './staging.js';
 import {
   type CallOptions,
@@ -113,7 +114,11 @@ export class FileStorage implements Storage {
     this.#checkCall(name, options.signal);
     const replace = options.ifExists === 'replace';
     try {
-      if (!replace && (await this.#fs.facts(this.#path(name)))) throw alreadyExists(name, this.url);
+      if (!replace && (await this.#fs.facts(this.#path(name)))) {
+        if (options.ifExists === 'same' && (await this.#holds(name, source)))
+          return await this.#stored(name, sourceSize(source));
+        throw alreadyExists(name, this.url);
+      }
       if (source.kind === 'file' && source.disposable && (await this.#move(name, source, replace, options))) {
         return await this.#stored(name, source.size);
       }
@@ -257,6 +262,12 @@ export class FileStorage implements Storage {
       return;
     }
     await this.#fs.unlink(temporary);
+  }
+
+  async #holds(name: string, source: UploadSource): Promise<boolean> {
+    const sent = await digest(this.#sourcePieces(source), 'sha256');
+    const stored = await digest(await this.get(name), 'sha256');
+    return stored.digests[0]?.equals(sent.digests[0] ?? Buffer.alloc(0)) === true;
   }
 
   async #stored(name: string, expected: number): Promise<StoredObject> {

@@ -77,7 +77,12 @@ export class MemoryStorage implements Storage {
         permanent: true,
       });
     }
-    if (options.ifExists !== 'replace' && this.objects.has(name)) throw alreadyExists(name, this.url);
+    const found = this.objects.get(name);
+    if (found && options.ifExists !== 'replace') {
+      if (options.ifExists === 'same' && Buffer.compare(found.bytes, bytes) === 0)
+        return { name, size: bytes.length, modified: found.modified };
+      throw alreadyExists(name, this.url);
+    }
     const modified = new Date();
     this.objects.set(name, { bytes, modified });
     options.onProgress?.(bytes.length);

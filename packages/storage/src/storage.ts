@@ -43,6 +43,11 @@ export interface StoredObject {
   /** Bytes; -1 when the storage can't tell. */
   readonly size: number;
   readonly modified?: Date;
+  /**
+   * Where the storage has one: a mark of the stored bytes (S3's ETag). The same name with the same mark later is
+   * the same object; so a run that noted it can tell without reading that what it stored is still there.
+   */
+  readonly tag?: string;
 }
 
 /** The bytes to store. They must not change until `put` has settled. */
@@ -62,8 +67,12 @@ export type UploadSource =
     };
 
 export interface PutOptions {
-  /** What to do when the name is taken: refuse with `exists` (the default), or replace it atomically. */
-  readonly ifExists?: 'fail' | 'replace';
+  /**
+   * What to do when the name is taken: refuse with `exists` (the default); replace it atomically; or, with `same`,
+   * count an object with these very bytes as stored and refuse any other. `same` is for resuming: nothing is
+   * overwritten, so it needs no right to. Where the bytes can't be compared, it refuses.
+   */
+  readonly ifExists?: 'fail' | 'replace' | 'same';
   /** Hex SHA-256 of the source, when known. Bytes that don't match it are refused with `corrupt` (a moved file is not read again). */
   readonly sha256?: string;
   readonly signal?: AbortSignal;
