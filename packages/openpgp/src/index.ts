@@ -3,11 +3,16 @@
  *
  * `createSeal` writes one encrypted message for a synchronous pipeline (frame, compress elsewhere,
  * encrypt); `seal` and `sealBytes` do all of it. `open`, `openBytes` and `checkMessage` read what
- * this package, GnuPG or others wrote.
+ * this package, GnuPG or others wrote. Keys come from a GnuPG home (`openGnupg`), whose secrets stay
+ * with gpg-agent, or from key files (`openKeyFiles`), which need no GnuPG.
  */
 export type { SessionKey } from './algorithms.js';
 export { OpenPgpError, type OpenPgpErrorCode, type OpenPgpErrorDetails } from './errors.js';
-export { checkMessage, type KeySource, type OpenOptions, open, openBytes } from './open.js';
+export { type GnupgOptions, openGnupg } from './gnupg.js';
+export type { GpgOptions } from './gpg-process.js';
+export { type KeyFileOptions, type KeyOptions, openKeyFiles, openKeys } from './key-files.js';
+export { combineKeySources, type KeySource } from './key-source.js';
+export { checkMessage, type OpenOptions, open, openBytes } from './open.js';
 export {
   createSeal,
   type Recipient,
@@ -20,3 +25,4 @@ export {
 } from './seal.js';
 export { Secret } from './secret.js';
 export type { KeyEncryptedSessionKey } from './session-keys.js';
+export type { MessageSignature, TrustedSigner } from './verify.js';

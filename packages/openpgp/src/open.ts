@@ -9,25 +9,19 @@ import { CompressError, inflate, inflateRaw } from '@redup/compress';
 import { COMPRESSION, type SessionKey, TAG } from './algorithms.js';
 import { decryptWithMdc, passesQuickCheck } from './decrypt.js';
 import { OpenPgpError } from './errors.js';
-import { type PacketBody, PieceReader, readPacket } from './packet-reader.js';
+import type { KeySource } from './key-source.js';
+import { type PacketBody, type PacketStart, PieceReader, readPacket } from './packet-reader.js';
 import type { Secret } from './secret.js';
-import {
-  type KeyEncryptedSessionKey,
-  type MessageHead,
-  readMessageHead,
-  sessionKeysFromPassphrase,
-} from './session-keys.js';
-
-/** Where secret keys are: key files, a GnuPG home. */
-export interface KeySource {
-  /** The session key of a message, from any of its packets, or undefined when no secret key fits. */
-  decryptSessionKey(packets: readonly KeyEncryptedSessionKey[]): Promise<SessionKey | undefined>;
-}
+import { type MessageHead, readMessageHead, sessionKeysFromPassphrase } from './session-keys.js';
+import { SignatureTracker, type TrustedSigner } from './verify.js';
 
 export interface OpenOptions {
   /** Tried one after the other. */
   readonly passphrase?: Secret | readonly Secret[];
-  readonly keys?: KeySource;
+  /** Where secret keys are. */
+  readonly keys?: Pick<KeySource, 'decryptSessionKey'>;
+  /** The message must bear this key's signature: `unsigned`, `wrong-signer` or `bad-signature` otherwise. */
+  readonly requireSigner?: TrustedSigner;
   /** More plaintext than this is refused with `too-large`. Default: no limit. */
   readonly maxBytes?: number;
   /** The message's name, for errors. */
@@ -70,8 +64,9 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
 async function* openFrom(reader: PieceReader, options: OpenOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const head = await readMessageHead(reader);
   const decrypted = await decryptData(head, options);
+  const tracker = options.requireSigner === undefined ? undefined : new SignatureTracker();
   let given = 0;
-  for await (const piece of readContent(decrypted)) {
+  for await (const piece of readContent(decrypted, tracker)) {
     given += piece.length;
     if (options.maxBytes !== undefined && given > options.maxBytes) {
       throw new OpenPgpError('too-large', `The message holds more than the ${options.maxBytes} bytes allowed`);
@@ -79,6 +74,7 @@ async function* openFrom(reader: PieceReader, options: OpenOptions): AsyncGenera
     yield piece;
   }
   if (await reader.fill()) throw new OpenPgpError('trailing-data', 'Something follows the end of the message');
+  if (tracker !== undefined) await options.requireSigner?.check(tracker.signatures);
 }
 
 /** The packets inside the encrypted data, by whichever key fits. */
@@ -148,12 +144,15 @@ function noKey(head: MessageHead, options: OpenOptions): OpenPgpError {
  * The literal data in what was decrypted. When its structure is broken, the rest is still read: if
  * the integrity code does not hold either, that is the error to report, for it says what happened.
  */
-async function* readContent(decrypted: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readContent(
+  decrypted: AsyncIterable<Uint8Array>,
+  tracker: SignatureTracker | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const stream = decrypted[Symbol.asyncIterator]();
   // Without `return`: readers that give up on the content must not end the decryption.
   const reader = new PieceReader({ [Symbol.asyncIterator]: () => ({ next: () => stream.next() }) });
   try {
-    yield* readPackets(reader);
+    yield* readPackets(reader, tracker);
     if (await reader.fill()) throw new OpenPgpError('damaged', 'Unexpected packet behind the content');
   } catch (error) {
     for (let next = await stream.next(); next.done !== true; next = await stream.next());
@@ -163,16 +162,19 @@ async function* readContent(decrypted: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-async function* readPackets(reader: PieceReader): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readPackets(
+  reader: PieceReader,
+  tracker: SignatureTracker | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const first = await readPacket(reader);
   if (first?.tag !== TAG.compressed) {
-    yield* readPlain(reader, first);
+    yield* readPlain(reader, first, tracker);
     return;
   }
   const algorithm = (await first.body.readExactly(1))[0] as number;
   const inner = new PieceReader(decompress(algorithm, first.body));
   try {
-    yield* readPlain(inner, await readPacket(inner));
+    yield* readPlain(inner, await readPacket(inner), tracker);
   } finally {
     await inner.close();
   }
@@ -185,26 +187,36 @@ function decompress(algorithm: number, body: PacketBody): AsyncIterable<Uint8Arr
   throw new OpenPgpError('unsupported', `Unknown compression algorithm ${algorithm}`);
 }
 
+const MOST_SIGNATURE_BYTES = 65_536;
+const MOST_PADDING_BYTES = 1 << 20;
+
 /** One-pass announcements, old-style signatures, the literal packet, signatures; nothing nested. */
 async function* readPlain(
   reader: PieceReader,
-  first: Awaited<ReturnType<typeof readPacket>>,
+  first: PacketStart | undefined,
+  tracker: SignatureTracker | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let literals = 0;
   for (let packet = first; packet !== undefined; packet = await readPacket(reader)) {
     switch (packet.tag) {
-      case TAG.onePassSignature:
-      case TAG.signature:
-        await packet.body.readAll(65_536);
+      case TAG.onePassSignature: {
+        const body = await packet.body.readAll(MOST_SIGNATURE_BYTES);
+        tracker?.announce(body);
         break;
+      }
+      case TAG.signature: {
+        const body = await packet.body.readAll(MOST_SIGNATURE_BYTES);
+        tracker?.add(body);
+        break;
+      }
       case TAG.marker:
       case TAG.padding:
-        await packet.body.readAll(1 << 20);
+        await packet.body.readAll(MOST_PADDING_BYTES);
         break;
       case TAG.literal:
         literals += 1;
         if (literals > 1) throw new OpenPgpError('refused', 'The message holds more than one content');
-        yield* readLiteral(packet.body);
+        yield* readLiteral(packet.body, tracker);
         break;
       case TAG.compressed:
       case TAG.encryptedOld:
@@ -218,10 +230,17 @@ async function* readPlain(
   if (literals === 0) throw new OpenPgpError('damaged', 'The message has no content');
 }
 
-async function* readLiteral(body: PacketBody): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readLiteral(
+  body: PacketBody,
+  tracker: SignatureTracker | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const [, nameLength] = await body.readExactly(2);
   await body.readExactly((nameLength as number) + 4);
-  yield* body.pieces();
+  tracker?.beginData();
+  for await (const piece of body.pieces()) {
+    tracker?.update(piece);
+    yield piece;
+  }
 }
 
 function asContentError(error: unknown): unknown {
