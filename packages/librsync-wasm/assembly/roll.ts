@@ -13,13 +13,20 @@ export let rollEntry: u32 = 0;
 
 const SUMS: usize = memory.data(64, 16);
 
-/** Moves from `p`, whose weak sum is `sum`, by up to `steps`, to the first position whose weak sum some block has: then true. */
-export function roll(p: usize, sum: u32, steps: u32): bool {
+/** Positions before this one are passed over, whatever their weak sum: see search.ts. */
+let resumeAt: usize = 0;
+
+/**
+ * Moves from `p`, whose weak sum is `sum`, by up to `steps`, to the first position at or behind `resume` whose weak sum some
+ * block has: then true.
+ */
+export function roll(p: usize, sum: u32, steps: u32, resume: usize): bool {
+  resumeAt = resume;
   return weakKind ? rollRabinKarp(p, sum, steps) : rollRollsum(p, sum, steps);
 }
 
 function stop(p: usize, sum: u32): bool {
-  if (!passes(sum)) return false;
+  if (p < resumeAt || !passes(sum)) return false;
   rollEntry = findWeak(sum);
   if (!rollEntry) return false;
   rollAt = p;
@@ -46,7 +53,7 @@ function rollRollsum(p: usize, sum: u32, steps: u32): bool {
     const v1 = i16x8.add(s1, x), v2 = i16x8.add(i16x8.add(s2, y), i16x8.mul(s1, ramp));
     const low = v128.shuffle<u16>(v1, v2, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<u16>(v1, v2, 4, 12, 5, 13, 6, 14, 7, 15);
     const hits0 = passes4(i32x4.mul(low, factors), at, shift), hits1 = passes4(i32x4.mul(high, factors), at, shift);
-    if (v128.any_true(v128.or(hits0, hits1))) {
+    if (v128.any_true(v128.or(hits0, hits1)) && p + 8 >= resumeAt) {
       v128.store(SUMS, low);
       v128.store(SUMS, high, 16);
       for (let hits = i32x4.bitmask(hits0) | (i32x4.bitmask(hits1) << 4); hits; hits &= hits - 1) {
@@ -115,7 +122,7 @@ function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
     const z0 = i32x4.add(start, y0), z1 = i32x4.add(start, y1), z2 = i32x4.add(start, y2), z3 = i32x4.add(start, y3);
     const hits0 = passes4(i32x4.mul(z0, up0), at, shift), hits1 = passes4(i32x4.mul(z1, up1), at, shift);
     const hits2 = passes4(i32x4.mul(z2, up2), at, shift), hits3 = passes4(i32x4.mul(z3, up3), at, shift);
-    if (v128.any_true(v128.or(v128.or(hits0, hits1), v128.or(hits2, hits3)))) {
+    if (v128.any_true(v128.or(v128.or(hits0, hits1), v128.or(hits2, hits3))) && p + 16 >= resumeAt) {
       v128.store(SUMS, z0);
       v128.store(SUMS, z1, 16);
       v128.store(SUMS, z2, 32);
@@ -137,9 +144,21 @@ function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
   return false;
 }
 
-/** The weak sum of `length` bytes without the first of them, which is at `p`. */
+/** The power of M that belongs to the first of the bytes left at the end. */
+let endPower: u32 = 1;
+
+/** Before the first `rollOut` of the last `length` bytes. */
+export function rollOutBegin(length: u32): void {
+  endPower = power(length - 1);
+}
+
+/** The weak sum of the last `length` bytes without the first of them, which is at `p`. */
 export function rollOut(sum: u32, p: usize, length: u32): u32 {
   const gone: u32 = load<u8>(p);
-  if (weakKind) return sum - power(length - 1) * (gone + (M - 1));
+  if (weakKind) {
+    sum -= endPower * (gone + (M - 1));
+    endPower *= M_INVERSE;
+    return sum;
+  }
   return ((sum & 0xffff) - gone - 31 & 0xffff) | ((sum >>> 16) - length * (gone + 31)) << 16;
 }

@@ -3,12 +3,17 @@
 //   aligned   after a match: the block that follows in the basis is expected next, four blocks are tried at once
 //   rolling   after a miss: the weak sum of every position, in batches without branches, filter first
 //
+// Weak sums can be made to agree everywhere, and a strong sum for each position would cost a thousand times the rest. So each one
+// computed in vain defers the next: `penalty` positions, of which BURST may be owed before the search passes positions over.
+// That bounds the time, at the price of matches that only such data loses. What follows in place is always tried: the `diagonal`,
+// where the basis goes on had some blocks been changed and none moved.
+//
 // The state lies in memory (one for each delta), is taken into globals for a call, and put back after it. Nothing depends on
 // how the input was cut into calls.
 
-import { roll, rollAt, rollEntry, rollOut, rollSum } from './roll';
+import { roll, rollAt, rollEntry, rollOut, rollOutBegin, rollSum } from './roll';
 import { strong, strong4, weakOf } from './sums';
-import { blockLength, blocks, findStrong, findWeak, passes, recordWeak, sameStrong, strongAt } from './table';
+import { blockLength, blocks, findStrong, findWeak, passes, penalty, recordWeak, sameStrong, strongAt } from './table';
 
 /** What `scan` returns. */
 const WANTS_INPUT: u32 = 0;
@@ -20,7 +25,10 @@ const LITERAL: u32 = 65533;
 /** What one round of the loop may write: a copy, a literal, a copy and the end. */
 const ROOM: u32 = LITERAL + 3 + 17 + 17 + 1;
 
-const NOTHING: u32 = 0xffffffff;
+/** Positions that may be owed for strong sums computed in vain. */
+const BURST: i64 = 1 << 20;
+/** Shorter blocks cost too little to be tried in place separately. */
+const DIAGONAL_BLOCK: u32 = 256;
 
 let litStart: usize = 0;
 let pos: usize = 0;
@@ -29,17 +37,23 @@ let out: usize = 0;
 let outEnd: usize = 0;
 let rolling: u32 = 0;
 let weak: u32 = 0;
-let expected: u32 = NOTHING;
+/** The block that follows the last match in the basis. */
+let expected: u32 = 0;
+/** Next position on the diagonal and its block; only while rolling. */
+let diagonal: usize = 0;
+let diagonalBlock: u32 = 0;
+/** Position at which nothing is owed any more. */
+let owed: i64 = 0;
 let copyStart: u64 = 0;
 let copyLength: u64 = 0;
 
 const DIGESTS: usize = memory.data(4 * 32, 16);
 
-// A delta's state: 0 litStart, 4 pos, 8 end, 12 out, 16 outEnd, 20 rolling, 24 weak, 28 expected, 32 copy. 
+// A delta's state: 0 litStart, 4 pos, 8 end, 12 out, 16 outEnd, 20 rolling, 24 weak, 28 expected, 32 copy
+// (start, length), 48 owed - pos, 56 diagonal - pos, 60 diagonalBlock.
 
 export function scanBegin(state: usize): void {
   memory.fill(state, 0, 64);
-  store<u32>(state, NOTHING, 28);
 }
 
 /** Searches as far as the data reaches. With `last` set, no more data will come: ends the delta. */
@@ -48,11 +62,13 @@ export function scan(state: usize, last: u32): u32 {
   out = load<u32>(state, 12); outEnd = load<u32>(state, 16);
   rolling = load<u32>(state, 20); weak = load<u32>(state, 24); expected = load<u32>(state, 28);
   copyStart = load<u64>(state, 32); copyLength = load<u64>(state, 40);
+  owed = <i64>pos + load<i64>(state, 48); diagonal = pos + load<u32>(state, 56); diagonalBlock = load<u32>(state, 60);
   let result = search();
   if (result == WANTS_INPUT && last) result = finish();
   store<u32>(state, litStart); store<u32>(state, pos, 4); store<u32>(state, out, 12);
   store<u32>(state, rolling, 20); store<u32>(state, weak, 24); store<u32>(state, expected, 28);
   store<u64>(state, copyStart, 32); store<u64>(state, copyLength, 40);
+  store<i64>(state, max<i64>(owed - <i64>pos, 0), 48); store<u32>(state, <u32>(diagonal - pos), 56); store<u32>(state, diagonalBlock, 60);
   return result;
 }
 
@@ -64,6 +80,8 @@ function search(): u32 {
       weak = weakOf(pos, length);
       if (matchExpected() || matchAny(length)) continue;
       rolling = 1;
+      diagonal = pos + length;
+      diagonalBlock = expected + 1;
     }
     const literal = <u32>(pos - litStart);
     if (literal == LITERAL) {
@@ -72,10 +90,12 @@ function search(): u32 {
     }
     const ahead = <u32>(end - pos) - length;
     if (!ahead) break;
-    const stopped = roll(pos, weak, min<u32>(ahead, LITERAL - literal));
+    let steps = min<u32>(ahead, LITERAL - literal);
+    if (length >= DIAGONAL_BLOCK) steps = min<u32>(steps, <u32>(diagonal - pos));
+    const stopped = roll(pos, weak, steps, <usize>max<i64>(min<i64>(owed - BURST, 0xffffffff), 0));
     pos = rollAt;
     weak = rollSum;
-    if (stopped && matchEntry(rollEntry, length)) rolling = 0;
+    if ((length >= DIAGONAL_BLOCK && pos == diagonal && matchDiagonal()) || (stopped && matchEntry(rollEntry, length))) rolling = 0;
   }
   return WANTS_INPUT;
 }
@@ -85,6 +105,7 @@ function finish(): u32 {
   if (outEnd - out < ROOM) return WANTS_ROOM;
   const length = blockLength;
   let left = <u32>(end - pos);
+  if (left) rollOutBegin(left);
   if (left && !rolling) {
     weak = weakOf(pos, left);
   } else if (left == length) {
@@ -95,7 +116,7 @@ function finish(): u32 {
       flushLiteral();
       if (outEnd - out < ROOM) { rolling = 1; return WANTS_ROOM; }
     }
-    if (passes(weak) && matchAny(left)) break;
+    if (passes(weak) && owed - <i64>pos <= BURST && matchAny(left)) break;
     weak = rollOut(weak, pos++, left--);
   }
   rolling = 1;
@@ -124,6 +145,18 @@ function matchExpected(): bool {
   return true;
 }
 
+/** Does the basis go on as if nothing had moved since the last match? */
+function matchDiagonal(): bool {
+  const block = diagonalBlock++, length = blockLength;
+  diagonal += length;
+  if (block >= blocks || recordWeak(block) != weak) return false;
+  strong(pos, length, DIGESTS);
+  if (!sameStrong(strongAt(block), DIGESTS)) return false;
+  matched(block, length);
+  expected = block + 1;
+  return true;
+}
+
 /** Is there any block like the `length` bytes at `pos`, whose weak sum is `weak`? */
 function matchAny(length: u32): bool {
   const entry = findWeak(weak);
@@ -133,7 +166,10 @@ function matchAny(length: u32): bool {
 function matchEntry(entry: u32, length: u32): bool {
   strong(pos, length, DIGESTS);
   const block = findStrong(entry, weak, DIGESTS);
-  if (block < 0) return false;
+  if (block < 0) {
+    owed = max<i64>(owed, pos) + penalty;
+    return false;
+  }
   matched(block, length);
   expected = block + 1;
   return true;

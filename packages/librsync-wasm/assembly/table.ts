@@ -27,7 +27,11 @@ const CROWDED: u32 = 0x80000000;
 /** Makes the bits of a filter word independent of the word's place: 2^32 divided by the golden ratio. */
 const MIX: u32 = 0x9e3779b1;
 
-export function describe(length: u32, strongBytes: u32): void {
+/** How many positions of search a strong sum computed in vain costs: see search.ts. */
+export let penalty: u32 = 1;
+
+export function describe(length: u32, strongBytes: u32, positions: u32): void {
+  penalty = positions;
   blockLength = length;
   strongLength = strongBytes;
   recordLength = strongBytes + 4;

@@ -117,7 +117,7 @@ function same(...names) {
     const hash = createHash('sha1');
     const fd = fs.openSync(at(name));
     const buffer = Buffer.alloc(1 << 20);
-    for (let n = 0; (n = fs.readSync(fd, buffer)) > 0; ) hash.update(buffer.subarray(0, n));
+    for (let n = fs.readSync(fd, buffer); n > 0; n = fs.readSync(fd, buffer)) hash.update(buffer.subarray(0, n));
     fs.closeSync(fd);
     return hash.digest('hex');
   });

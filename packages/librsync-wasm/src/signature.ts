@@ -75,7 +75,11 @@ export class SignatureLoader {
     const wanted = logOf(blocks) + 4 - 5;
     const filterLog = Math.min(Math.max(wanted, Math.min(wanted + 1, CACHED_FILTER_LOG), LEAST_LOG), MOST_FILTER_LOG);
     kernel.chooseSums(details.weakKind, details.strongKind);
-    kernel.describe(parameters.blockLength, parameters.strongLength);
+    kernel.describe(
+      parameters.blockLength,
+      parameters.strongLength,
+      penaltyOf(details, parameters.blockLength, blocks),
+    );
     const filter = arena.alloc(4 * 2 ** filterLog);
     const primary = arena.alloc(8 * 2 ** primaryLog);
     const seed = Math.floor(Math.random() * 2 ** 32);
@@ -261,4 +265,14 @@ export interface SearchRegions {
 /** The smallest power of two, as its exponent, that holds `count` things. */
 function logOf(count: number): number {
   return Math.max(LEAST_LOG, Math.ceil(Math.log2(Math.max(1, count))));
+}
+
+/**
+ * What a strong sum computed in vain costs, in positions of search. Per byte searched, that allows for two bytes hashed with MD4
+ * or three quarters of one with BLAKE2b, and for twice what random data needs: there, a weak sum agrees with one of the blocks by chance
+ * in one of 2^29 (the classic sum's values are not evenly spread) or 2^32 cases for each block.
+ */
+function penaltyOf(details: FormatDetails, blockLength: number, blocks: number): number {
+  const byChance = (blocks * blockLength) / (details.weakKind === 0 ? 2 ** 29 : 2 ** 32);
+  return Math.ceil(blockLength / ((details.strongKind === 0 ? 2 : 0.75) + 2 * byChance));
 }

@@ -15,7 +15,7 @@ export interface Kernel {
   blockUpdate(state: number, at: number, length: number): void;
   blockEnd(state: number, at: number, length: number, to: number): void;
   chooseSums(weakKind: number, strongKind: number): void;
-  describe(blockLength: number, strongLength: number): void;
+  describe(blockLength: number, strongLength: number, penalty: number): void;
   buildTable(
     records: number,
     count: number,
