@@ -150,7 +150,11 @@ function volumeSource(
       counts.bytes += fetched.bytes;
       workspace.emit({ type: 'volume', action: 'fetched', name, number: info.number, bytes: fetched.bytes });
       const stored = fetched.read();
-      return { bytes: workspace.codec.read(stored, file.parsed.encoding, name), release: fetched.release };
+      const release = async () => {
+        await stored.return();
+        await fetched.release();
+      };
+      return { bytes: workspace.codec.read(stored, file.parsed.encoding, name), release };
     },
   };
 }

@@ -95,19 +95,22 @@ export class MergedSignatures {
       this.#winner.advance();
       this.#winner = undefined;
     }
+    let starving = false;
+    // Every source is asked before `MORE` is returned: `fill` must not feed one that has bytes left.
+    for (const source of this.#sources) {
+      if (source.current === MORE) source.advance();
+      starving ||= source.current === MORE;
+    }
+    if (starving) return MORE;
     let least: ArchivedEntry | undefined;
     let winner: Source | undefined;
     for (const source of this.#sources) {
-      if (source.current === MORE) source.advance();
       const current = source.current;
-      if (current === MORE) return MORE;
-      if (current === END) continue;
+      if (current === MORE || current === END) continue;
       const order = least === undefined ? -1 : comparePaths(current.path, least.path);
       if (order > 0) continue;
       // A newer source with the same path replaces the older one, which steps on.
-      if (order === 0 && winner !== undefined) {
-        winner.advance();
-      }
+      if (order === 0) winner?.advance();
       least = current;
       winner = source;
     }

@@ -13,7 +13,7 @@ const PIECE_BYTES = 262_144;
 export interface FetchedObject {
   readonly bytes: number;
   /** The checked bytes; again from the start at every call. */
-  read(): AsyncIterable<Uint8Array>;
+  read(): AsyncGenerator<Uint8Array, void, undefined>;
   /** Removes the local copy, if one was made. */
   release(): Promise<void>;
 }
@@ -122,13 +122,17 @@ export async function* readPieces(path: string, pieceBytes = PIECE_BYTES): Async
     throw isNotFound(error) ? error : localError('read', path, error);
   });
   try {
-    for (;;) {
-      const buffer = Buffer.allocUnsafeSlow(pieceBytes);
-      const { bytesRead } = await file.read(buffer, 0, pieceBytes, null).catch((error: unknown) => {
+    // Whoever reads a framed format stops at its end and never asks for the end of the file: the handle is closed with the last piece.
+    let left = (await file.stat()).size;
+    while (left > 0) {
+      const wanted = Math.min(pieceBytes, left);
+      const buffer = Buffer.allocUnsafeSlow(wanted);
+      const { bytesRead } = await file.read(buffer, 0, wanted, null).catch((error: unknown) => {
         throw new RedupError('IO', `Cannot read ${path}: ${reasonOf(error)}`, { subject: path, cause: error });
       });
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+      left = bytesRead === 0 ? 0 : left - bytesRead;
+      if (left === 0) await file.close();
+      if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
     }
   } finally {
     await file.close();

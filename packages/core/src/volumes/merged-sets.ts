@@ -35,13 +35,17 @@ export class MergedSets {
     for (const i of this.#given) this.#current[i] = MORE;
     this.#given = [];
     let least: Path | undefined;
+    let starving = false;
+    // Every reader is asked before `MORE` is returned: `fill` must not feed one that has bytes left.
     for (let i = 0; i < this.#readers.length; i++) {
       if (this.#current[i] === MORE) this.#current[i] = this.#readers[i]?.next() ?? END;
       const current = this.#current[i];
-      if (current === MORE) return MORE;
-      if (current === END || current === undefined) continue;
-      if (least === undefined || comparePaths(current.path, least) < 0) least = current.path;
+      if (current === MORE) starving = true;
+      else if (current !== END && current !== undefined) {
+        if (least === undefined || comparePaths(current.path, least) < 0) least = current.path;
+      }
     }
+    if (starving) return MORE;
     return least === undefined ? END : this.#collect(least);
   }
 
