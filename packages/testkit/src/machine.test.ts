@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { archiveSets, flipBit, hashFiles, listArchive, truncateFile } from './archives.js';
 import { contentBytes, seeded } from './content.js';
@@ -51,6 +51,26 @@ describe('peers', () => {
     expect(requirePeer(context, 'duplicity-2').version).toBe('2.2.4');
     expect(requirePeer(context, 'duplicity-1').version).toBe('1.2.3');
     expect(requirePeer(context, 'duplicity-debian').version).toMatch(/^0\.8\./);
+  });
+
+  test('a virtual environment that was only half made is not a peer', async () => {
+    await withTempDir('half', async (directory) => {
+      vi.stubEnv('REDUP_PEERS', directory);
+      const lookUp = async (): Promise<string> => {
+        vi.resetModules();
+        const fresh = await import('./peers.js');
+        const found = fresh.peer('duplicity-current');
+        return fresh.isMissing(found) ? found.missing : `found ${found.version}`;
+      };
+      const place = / (\/\S+)$/.exec(await lookUp())?.[1] ?? '';
+      expect(path.dirname(place)).toBe(directory);
+      fs.mkdirSync(path.join(place, 'bin'), { recursive: true });
+      expect(await lookUp()).toContain("can't be started");
+      const traceback = '#!/bin/sh\necho from duplicity import nothing\nexit 1\n';
+      fs.writeFileSync(path.join(place, 'bin/python3'), traceback, { mode: 0o755 });
+      expect(await lookUp()).toContain("doesn't tell its version");
+      vi.unstubAllEnvs();
+    });
   });
 
   test('what CI can not provide leaves a mark that its count reads', () => {

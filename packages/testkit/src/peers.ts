@@ -142,7 +142,8 @@ function versionOf(
   const [program, ...first] = command;
   const answer = spawnSync(program, [...first, ...args], { encoding: 'utf8', timeout: 30_000 });
   if (answer.error !== undefined) return { name, missing: `${program} can't be started`, hint };
-  const version = pattern.exec(answer.stdout + answer.stderr)?.[1];
+  // A broken installation tells a traceback, in which anything may stand.
+  const version = answer.status === 0 ? pattern.exec(answer.stdout + answer.stderr)?.[1] : undefined;
   if (version === undefined) return { name, missing: `${program} doesn't tell its version`, hint };
   return { name, version, command };
 }

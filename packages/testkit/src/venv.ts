@@ -24,6 +24,8 @@ export interface Environment {
  */
 const REQUIREMENTS = ['fasteners', 'future', 'boto3'] as const;
 
+const MAKING = '.making-';
+
 export function peersDirectory(): string {
   const cache = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache');
   return process.env['REDUP_PEERS'] || path.join(cache, 'redup-peers');
@@ -44,11 +46,12 @@ export async function installEnvironment(release: string): Promise<void> {
   if ('missing' in python) throw new Error(python.missing);
   const directory = environmentPath(release, python);
   fs.mkdirSync(path.dirname(directory), { recursive: true });
-  const building = fs.mkdtempSync(`${directory}.making-`);
+  removeLeftovers(path.dirname(directory));
+  const building = fs.mkdtempSync(`${directory}${MAKING}`);
   const env = { ...passedOn(), ...cleanEnv(), PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1' };
   try {
     await runOk(python.command, ['-m', 'venv', building], { env });
-    const pip = ['-m', 'pip', 'install', '--quiet', '--no-warn-conflicts'];
+    const pip = ['-m', 'pip', 'install', '--quiet', '--retries', '2', '--no-warn-conflicts'];
     const options = { env, timeoutMs: 10 * 60_000 };
     await runOk(within(building).python, [...pip, ...REQUIREMENTS], options);
     await runOk(within(building).python, [...pip, '--no-deps', `duplicity==${release}`], options);
@@ -108,6 +111,15 @@ function renameScripts(building: string, directory: string): void {
     if (!fs.lstatSync(script).isFile()) continue;
     const text = fs.readFileSync(script, 'latin1');
     if (text.startsWith('#!')) fs.writeFileSync(script, text.replaceAll(building, directory), 'latin1');
+  }
+}
+
+/** What builders that were killed have left; none takes an hour. */
+function removeLeftovers(directory: string): void {
+  for (const name of fs.readdirSync(directory).filter((entry) => entry.includes(MAKING))) {
+    const leftover = path.join(directory, name);
+    const { mtimeMs = Date.now() } = fs.statSync(leftover, { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs > 60 * 60_000) fs.rmSync(leftover, { recursive: true, force: true });
   }
 }
 
