@@ -16,6 +16,7 @@ export default defineConfig({
     ],
   },
   test: {
+    globalSetup: ['packages/testkit/src/global-setup.ts'],
     include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
