@@ -1,0 +1,93 @@
+/** The commander program: commands, options and help, all from the tables. */
+
+import { Argument, Command, Option } from 'commander';
+import { COMMAND_NAMES, type CommandName, commandSpec, type Operand } from '../commands.js';
+import { OPTION_GROUPS, OPTION_NAMES, type OptionName, type OptionSpec, optionSpec } from '../options/index.js';
+
+const OPERANDS: Readonly<Record<Operand, readonly [name: string, help: string]>> = {
+  source: ['SOURCE', 'the folder (or single file) to back up'],
+  url: ['URL', 'the target: file:///path, s3://bucket/prefix'],
+  target: ['TARGET', 'a folder on this machine'],
+  time: ['TIME', 'an interval such as 6M, a date, or a time'],
+  count: ['COUNT', 'a number'],
+  path: ['PATH', 'a path'],
+};
+
+const DESCRIPTION = `Backups that duplicity reads and writes too: incremental, encrypted, to a folder or to S3.
+
+Without a command the order of the arguments says what to do:
+  redup SOURCE URL    backs up        redup URL TARGET    restores`;
+
+const ENVIRONMENT = `Environment:
+  PASSPHRASE            passphrase of the archives, or of the secret key
+  SIGN_PASSPHRASE       passphrase of the key to sign with
+  XDG_CACHE_HOME        parent of the archive directory
+  TMPDIR                folder for temporary files
+  NO_COLOR              no colours on a terminal`;
+
+/** @param command the one whose options are needed; all of them are costly to build and one is used */
+export function buildProgram(command: CommandName | undefined): Command {
+  const program = new Command('redup')
+    .description(DESCRIPTION)
+    .usage('COMMAND [OPTIONS] …')
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show this help, or that of a command')
+    .configureHelp({ sortSubcommands: false, subcommandTerm: (sub) => sub.name() })
+    .addHelpText('after', `\n${ENVIRONMENT}\n\nredup COMMAND --help shows the options of a command.`)
+    .exitOverride();
+  program.addOption(new Option('-V, --version', 'show the version'));
+  for (const name of COMMAND_NAMES) {
+    const spec = commandSpec(name);
+    if (name === command) program.addCommand(buildCommand(name, { hidden: spec.hidden === true }));
+    else if (command === undefined) program.command(name, { hidden: spec.hidden === true }).summary(spec.summary);
+  }
+  return program;
+}
+
+function buildCommand(name: CommandName, { hidden }: { hidden: boolean }): Command {
+  const spec = commandSpec(name);
+  const command = new Command(name)
+    .description(spec.refused === undefined ? spec.description : `${spec.description}\n\n${spec.refused}.`)
+    .usage(`[OPTIONS] ${spec.operands.map((operand) => OPERANDS[operand][0]).join(' ')}`)
+    .helpOption('-h, --help', 'show this help')
+    .configureHelp({ showGlobalOptions: false })
+    .exitOverride();
+  for (const operand of spec.operands)
+    command.addArgument(new Argument(`<${OPERANDS[operand][0]}>`, OPERANDS[operand][1]));
+  for (const option of inGroups()) command.addOption(buildOption(option, name));
+  command.addHelpText('after', `\n${ENVIRONMENT}`);
+  if (hidden) command.summary('');
+  return command;
+}
+
+function buildOption(name: OptionName, command: CommandName): Option {
+  const spec = optionSpec(name);
+  const option = new Option(optionFlags(name, spec), describe(spec));
+  option.helpGroup(`${spec.group}:`);
+  const concerns = spec.commands?.includes(command) ?? true;
+  return concerns && isShown(spec) ? option : option.hideHelp();
+}
+
+function inGroups(): OptionName[] {
+  return OPTION_GROUPS.flatMap((group) => OPTION_NAMES.filter((name) => optionSpec(name).group === group));
+}
+
+export function isShown(spec: OptionSpec): boolean {
+  const { status = 'supported' } = spec;
+  return spec.hidden !== true && (status === 'supported' || status === 'silent');
+}
+
+/** `-t, --restore-time <TIME>` */
+export function optionFlags(name: OptionName, spec: OptionSpec): string {
+  const short = spec.short === undefined ? '' : `-${spec.short}, `;
+  return `${short}--${name}${spec.arg === undefined ? '' : ` <${spec.arg}>`}`;
+}
+
+function describe(spec: OptionSpec): string {
+  const aliases = spec.aliases?.map((alias) => `--${alias}`).join(', ');
+  return [
+    spec.help,
+    ...(spec.default === undefined ? [] : [`(default: ${spec.default})`]),
+    ...(aliases === undefined ? [] : [`(also ${aliases})`]),
+  ].join(' ');
+}

@@ -1,0 +1,107 @@
+/** Options of S3, and those of duplicity's storages that redup does not have: recognised, so that scripts go on working. */
+
+import type { OptionTable } from './spec.js';
+
+const s3 = { group: 'S3' } as const;
+
+function elsewhere(what: string) {
+  return {
+    group: 'Other',
+    hidden: true,
+    status: { ignored: `it concerns ${what}, which redup does not use` },
+  } as const;
+}
+
+export const storageOptions = {
+  's3-endpoint-url': { ...s3, kind: 'text', arg: 'URL', help: 'server other than Amazon: https://host[:port]' },
+  's3-region-name': { ...s3, kind: 'text', arg: 'REGION', help: 'region of the bucket' },
+  's3-unencrypted-connection': { ...s3, kind: 'flag', help: 'plain HTTP' },
+  's3-use-rrs': { ...s3, kind: 'flag', help: 'storage class Reduced Redundancy' },
+  's3-use-ia': { ...s3, kind: 'flag', help: 'storage class Standard-Infrequent Access' },
+  's3-use-onezone-ia': { ...s3, kind: 'flag', help: 'storage class One Zone-Infrequent Access' },
+  's3-use-glacier': { ...s3, kind: 'flag', help: 'storage class Glacier Flexible Retrieval, for volumes' },
+  's3-use-glacier-ir': { ...s3, kind: 'flag', help: 'storage class Glacier Instant Retrieval, for volumes' },
+  's3-use-deep-archive': { ...s3, kind: 'flag', help: 'storage class Glacier Deep Archive, for volumes' },
+  's3-use-server-side-encryption': { ...s3, kind: 'flag', help: 'let the server encrypt as well (AES-256)' },
+  's3-use-server-side-kms-encryption': { ...s3, kind: 'flag', help: 'let the server encrypt as well, with a KMS key' },
+  's3-kms-key-id': { ...s3, kind: 'text', arg: 'KEY', help: 'the KMS key' },
+  's3-kms-grant': { ...s3, kind: 'text', arg: 'GRANT', help: 'whom to grant full control' },
+  's3-multipart-chunk-size': {
+    ...s3,
+    kind: 'integer',
+    arg: 'MIB',
+    min: 5,
+    default: '20',
+    help: 'larger files are sent in parts of this size',
+  },
+  's3-multipart-max-procs': {
+    ...s3,
+    kind: 'integer',
+    arg: 'N',
+    min: 1,
+    default: '4',
+    help: 'parts sent at the same time',
+  },
+  's3-object-lock-days': {
+    ...s3,
+    kind: 'integer',
+    arg: 'DAYS',
+    min: 1,
+    own: true,
+    help: 'keep new objects undeletable that long',
+  },
+  's3-object-lock-mode': {
+    ...s3,
+    kind: 'text',
+    arg: 'MODE',
+    choices: ['governance', 'compliance'],
+    own: true,
+    default: 'governance',
+    help: 'who may lift the lock: nobody (compliance), or who has the right to',
+  },
+  's3-european-buckets': { ...s3, kind: 'flag', hidden: true, help: 'region eu-west-1' },
+  's3-use-new-style': { ...s3, kind: 'flag', hidden: true, help: 'buckets in host names' },
+  's3-use-multiprocessing': {
+    ...s3,
+    kind: 'flag',
+    hidden: true,
+    status: { ignored: 'parts are always sent side by side' },
+    help: '',
+  },
+  's3-multipart-max-timeout': {
+    ...s3,
+    kind: 'text',
+    arg: 'SECONDS',
+    hidden: true,
+    status: { ignored: '--timeout says how long a connection may be silent' },
+    help: '',
+  },
+
+  'ssh-options': { ...elsewhere('SSH'), kind: 'words', arg: 'OPTIONS', help: '' },
+  'ssh-askpass': { ...elsewhere('SSH'), kind: 'flag', help: '' },
+  'scp-command': { ...elsewhere('SSH'), kind: 'text', arg: 'COMMAND', help: '' },
+  'sftp-command': { ...elsewhere('SSH'), kind: 'text', arg: 'COMMAND', help: '' },
+  'rsync-options': { ...elsewhere('rsync'), kind: 'words', arg: 'OPTIONS', help: '' },
+  'ftp-passive': { ...elsewhere('FTP'), kind: 'flag', help: '' },
+  'ftp-regular': { ...elsewhere('FTP'), kind: 'flag', help: '' },
+  'ssl-cacert-file': { ...elsewhere('WebDAV and FTP'), kind: 'text', arg: 'FILE', help: '' },
+  'ssl-cacert-path': { ...elsewhere('WebDAV and FTP'), kind: 'text', arg: 'DIR', help: '' },
+  'ssl-no-check-certificate': { ...elsewhere('WebDAV and FTP'), kind: 'flag', help: '' },
+  'webdav-headers': { ...elsewhere('WebDAV'), kind: 'text', arg: 'HEADERS', help: '' },
+  'azure-blob-tier': { ...elsewhere('Azure'), kind: 'text', arg: 'TIER', help: '' },
+  'azure-max-block-size': { ...elsewhere('Azure'), kind: 'text', arg: 'N', help: '' },
+  'azure-max-connections': { ...elsewhere('Azure'), kind: 'text', arg: 'N', help: '' },
+  'azure-max-single-put-size': { ...elsewhere('Azure'), kind: 'text', arg: 'N', help: '' },
+  'b2-hide-files': { ...elsewhere('B2'), kind: 'flag', help: '' },
+  'cf-backend': { ...elsewhere('Cloudfiles'), kind: 'text', arg: 'NAME', help: '' },
+  'swift-storage-policy': { ...elsewhere('Swift'), kind: 'text', arg: 'POLICY', help: '' },
+  'mp-segment-size': { ...elsewhere('Swift'), kind: 'text', arg: 'MIB', help: '' },
+  'mf-purge': { ...elsewhere('MediaFire'), kind: 'flag', help: '' },
+  'idr-fakeroot': { ...elsewhere('IDrive'), kind: 'text', arg: 'PATH', help: '' },
+  'imap-full-address': { ...elsewhere('IMAP'), kind: 'flag', help: '' },
+  'imap-mailbox': { ...elsewhere('IMAP'), kind: 'text', arg: 'NAME', help: '' },
+  'par2-redundancy': { ...elsewhere('par2'), kind: 'text', arg: 'PERCENT', help: '' },
+  'par2-volumes': { ...elsewhere('par2'), kind: 'text', arg: 'N', help: '' },
+  'par2-options': { ...elsewhere('par2'), kind: 'words', arg: 'OPTIONS', help: '' },
+  gio: { ...elsewhere('GIO'), kind: 'flag', help: '' },
+} as const satisfies OptionTable;

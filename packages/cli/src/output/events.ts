@@ -1,0 +1,169 @@
+/** The engine's events to lines, records, JSON and progress. */
+
+import type { Difference, EventListener, Phase, ProgressEvent, RedupEvent } from '../engine.js';
+import { CHANGE_CODE, GENERIC, INFO_CODE, WARNING_CODE } from './codes.js';
+import { localTime } from './format.js';
+import type { Log } from './log.js';
+import type { ProgressLine } from './progress.js';
+import { quoted, textOf } from './text.js';
+
+const PHASES: Readonly<Record<Phase, string>> = {
+  list: 'looking at the target',
+  metadata: 'fetching metadata',
+  scan: 'backing up',
+  signatures: 'storing signatures',
+  manifest: 'storing the manifest',
+  restore: 'restoring',
+  verify: 'verifying',
+};
+
+const CHANGE_LETTER = { new: 'A', changed: 'M', deleted: 'D' } as const;
+
+/** duplicity's words for the types of entries. */
+export const TYPE_WORDS: Readonly<Record<string, string>> = {
+  file: 'reg',
+  directory: 'dir',
+  symlink: 'sym',
+  fifo: 'fifo',
+  'character-device': 'chr',
+  'block-device': 'blk',
+};
+
+export interface EventOutput {
+  readonly log: Log;
+  /** Undefined: nobody looks. */
+  readonly line: ProgressLine | undefined;
+  /** `--progress`: milliseconds between two reports. */
+  readonly reportEveryMs: number | undefined;
+  readonly now: () => number;
+}
+
+export function eventListener({ log, line, reportEveryMs, now }: EventOutput): EventListener {
+  let read = 0;
+  let lastReport = now();
+  const started = lastReport;
+  return (event) => {
+    if (log.options.json) log.json(jsonOfEvent(event));
+    switch (event.type) {
+      case 'progress':
+        read = event.bytes;
+        line?.update(event);
+        if (reportEveryMs !== undefined && now() - lastReport >= reportEveryMs) {
+          reportProgress(log, event, (now() - started) / 1000);
+          lastReport = now();
+        }
+        return;
+      case 'phase':
+        line?.phase(PHASES[event.phase]);
+        return;
+      case 'volume':
+        line?.stored(event.action === 'stored' ? event.bytes : 0);
+        log.message({
+          level: 'info',
+          code: INFO_CODE.progress,
+          extra: event.action === 'stored' ? `${read}` : `${event.number}`,
+          lines: [`Processed volume ${event.number}`],
+        });
+        return;
+      default:
+        tell(log, event);
+    }
+  };
+}
+
+function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' }>): void {
+  switch (event.type) {
+    case 'warning': {
+      const code = WARNING_CODE[event.code];
+      const extra = event.path === undefined || code === GENERIC ? {} : { extra: quoted(pathText(event.path)) };
+      // duplicity does not call a socket a problem.
+      const level = event.code === 'SOCKET_SKIPPED' ? 'info' : 'warning';
+      log.message({ level, code, ...extra, lines: [event.message] });
+      return;
+    }
+    case 'notice':
+      log.notice(event.message);
+      return;
+    case 'file':
+      if (!log.tells('info')) return;
+      log.message({
+        level: 'info',
+        code: CHANGE_CODE[event.change],
+        extra: quoted(pathText(event.path)),
+        lines: [`${CHANGE_LETTER[event.change]} ${pathText(event.path)}`],
+      });
+      return;
+    case 'restored': {
+      if (!log.tells('info')) return;
+      const type = TYPE_WORDS[event.kind] ?? event.kind;
+      const path = pathText(event.path);
+      log.message({
+        level: 'info',
+        code: INFO_CODE.restored,
+        extra: `${quoted(path)} ${type}`,
+        lines: [`Writing ${path} of type ${type}`],
+      });
+      return;
+    }
+    case 'difference':
+      log.notice(`Difference found: ${describeDifference(pathText(event.path), event.difference)}`);
+  }
+}
+
+/** The root is `.`, as in duplicity. */
+export function pathText(path: string): string {
+  return path === '' ? '.' : textOf(path);
+}
+
+function describeDifference(path: string, difference: Difference): string {
+  switch (difference.kind) {
+    case 'missing':
+      return `File ${path} is missing`;
+    case 'new':
+      return `New file ${path}`;
+    case 'content':
+      return `Data for file ${path} is different`;
+    case 'type':
+      return `File ${path} has type ${typeWord(difference.actual)}, expected ${typeWord(difference.expected)}`;
+    case 'permissions':
+      return `File ${path} has permissions ${difference.actual}, expected ${difference.expected}`;
+    case 'link':
+      return `Symlink ${path} points to ${difference.actual}, expected ${difference.expected}`;
+    case 'device':
+      return `Device file ${path} has numbers ${difference.actual}, expected ${difference.expected}`;
+    case 'mtime':
+      return `File ${path} has mtime ${localTime(difference.actual)}, expected ${localTime(difference.expected)}`;
+  }
+}
+
+function typeWord(type: string): string {
+  return TYPE_WORDS[type] ?? type;
+}
+
+/** `--progress`: bytes and seconds are known, the total is not before the end. */
+function reportProgress(log: Log, { bytes, files }: ProgressEvent, seconds: number): void {
+  const rate = seconds > 0 ? Math.round(bytes / seconds) : 0;
+  log.message({
+    level: 'notice',
+    code: INFO_CODE.uploadProgress,
+    extra: `${bytes} ${Math.round(seconds)} 0 0 ${rate} 0`,
+    lines: [`${files} files, ${megabytes(bytes)} in ${Math.round(seconds)} s [${megabytes(rate)}/s]`],
+  });
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)}MB`;
+}
+
+/** Paths are text; where they are not valid UTF-8, `pathBase64` has their bytes. */
+export function jsonPath(path: string, key = 'path'): Record<string, string> {
+  const text = textOf(path);
+  const isText = !/[\ud800-\udfff]/.test(text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ''));
+  if (isText) return { [key]: text };
+  const replaced = Buffer.from(path, 'latin1').toString('utf8');
+  return { [key]: replaced, [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64') };
+}
+
+function jsonOfEvent(event: RedupEvent): Record<string, unknown> {
+  return 'path' in event && event.path !== undefined ? { ...event, ...jsonPath(event.path) } : { ...event };
+}

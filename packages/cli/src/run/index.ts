@@ -1,0 +1,158 @@
+/** Runs one command: sets up what it talks to, hands over, and turns whatever goes wrong into one clear message. */
+
+import { arch, platform, release } from 'node:os';
+import type { Invocation } from '../arguments/parse.js';
+import { UsageError } from '../arguments/usage-error.js';
+import type { CommandName } from '../commands.js';
+import { exitCodeOf } from '../exit-codes.js';
+import { GENERIC } from '../output/codes.js';
+import { eventListener } from '../output/events.js';
+import { type Level, parseLevel } from '../output/levels.js';
+import { Log, type Sink } from '../output/log.js';
+import { ProgressLine } from '../output/progress.js';
+import { FdSink, logFd, logFile } from '../output/sinks.js';
+import { VERSION } from '../version.js';
+import { runBackup } from './backup.js';
+import { Interruption } from './interruption.js';
+import { runList, runRestore, runVerify } from './read.js';
+import type { Session } from './session.js';
+import { runStatus } from './status.js';
+
+type Runner = (session: Session) => Promise<number>;
+
+const RUNNERS: Partial<Record<CommandName, Runner>> = {
+  backup: runBackup,
+  full: runBackup,
+  incremental: runBackup,
+  restore: runRestore,
+  verify: runVerify,
+  'list-current-files': runList,
+  'collection-status': runStatus,
+};
+
+const DEFAULT_REPORT_S = 3;
+
+/** @returns the exit code */
+export async function run(invocation: Invocation, argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const { values, command } = invocation;
+  const verbosity = parseLevel(values.verbosity ?? 'notice');
+  const out = new FdSink(1);
+  const err = new FdSink(2);
+  let line: ProgressLine | undefined;
+  const log = new Log({
+    verbosity,
+    timestamps: values['log-timestamp'] === true,
+    json: values.json === true,
+    colours: env['NO_COLOR'] === undefined || env['NO_COLOR'] === '',
+    out,
+    err,
+    records: recordSinks(invocation),
+    beforeWrite: () => line?.clear(),
+  });
+  const interruption = new Interruption((signal) =>
+    log.warning(`Stopping because of ${signal}; a second one stops at once`),
+  );
+  if (showsProgress(invocation, verbosity, err)) {
+    const verb = command === 'restore' || command === 'verify' ? 'read' : 'stored';
+    line = new ProgressLine({
+      terminal: err,
+      columns: () => process.stderr.columns ?? 80,
+      now: () => performance.now(),
+      verb,
+    });
+  }
+  try {
+    introduce(log, invocation, argv);
+    const runner = RUNNERS[command];
+    if (runner === undefined) throw new UsageError(`${command} is not there yet`);
+    const onEvent = eventListener({
+      log,
+      line,
+      reportEveryMs: values.progress === true ? (values['progress-rate'] ?? DEFAULT_REPORT_S) * 1000 : undefined,
+      now: () => performance.now(),
+    });
+    const outputIsBroken = (): boolean => out.isBroken;
+    return await runner({ invocation, values, env, log, signal: interruption.signal, onEvent, outputIsBroken });
+  } catch (error) {
+    line?.stop();
+    return fail(log, error, interruption, command);
+  } finally {
+    line?.stop();
+    interruption.dispose();
+    log.flush();
+  }
+}
+
+function recordSinks({ values }: Invocation): Sink[] {
+  const { 'log-fd': fd, 'log-file': file } = values;
+  return [...(fd === undefined ? [] : [logFd(fd)]), ...(file === undefined ? [] : [logFile(file)])];
+}
+
+function showsProgress({ values, command }: Invocation, verbosity: Level, err: Sink): boolean {
+  if (values.json === true || values['no-progress'] === true || !err.isTerminal) return false;
+  return (
+    verbosity !== 'error' && verbosity !== 'warning' && !['list-current-files', 'collection-status'].includes(command)
+  );
+}
+
+function introduce(log: Log, { notices, command }: Invocation, argv: readonly string[]): void {
+  log.json({ type: 'start', schema: 1, version: VERSION, command });
+  const rule = '='.repeat(80);
+  const shown = argv.map((arg) => arg.replace(/^([\w+-]*=?[\w+]+:\/\/)[^/@]*@/, '$1…@')).join(' ');
+  const machine = `Node.js ${process.version} on ${platform()} ${release()} ${arch()}`;
+  for (const text of [rule, `redup ${VERSION}`, `Args: ${shown}`, machine, rule]) log.info(text);
+  for (const notice of notices) {
+    log.notice(notice);
+    log.json({ type: 'notice', message: notice });
+  }
+}
+
+interface Described {
+  readonly message: string;
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly subject: string | undefined;
+}
+
+function fail(log: Log, error: unknown, interruption: Interruption, command: CommandName): number {
+  const exitCode = interruption.exitCode ?? exitCodeOf(error);
+  const described = describe(error, interruption);
+  const hint = described.hint === undefined || described.hint === '' ? [] : [`  ${sentence(described.hint)}`];
+  const isDebug = log.tells('debug');
+  log.message({
+    level: 'error',
+    code: interruption.exitCode === undefined ? exitCode : GENERIC,
+    lines: [described.message, ...hint, ...(isDebug ? stackOf(error) : [])],
+  });
+  log.json({ type: 'error', command, exitCode, ...described });
+  return exitCode;
+}
+
+function describe(error: unknown, interruption: Interruption): Described {
+  if (interruption.exitCode !== undefined) {
+    const hint = 'What was stored completely stays; run the same command again to go on.';
+    return { message: `Stopped by ${interruption.reason}`, code: 'ABORTED', hint, subject: undefined };
+  }
+  if (error instanceof UsageError)
+    return { message: error.message, code: 'USAGE', hint: error.hint, subject: undefined };
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && 'hint' in error) {
+    const { hint, subject } = error as { hint?: string; subject?: string };
+    return { message: error.message, code: error.code, hint, subject };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = 'This is a fault of redup. Please report it with the output of --verbosity debug.';
+  return { message: `Unexpected: ${message}`, code: 'INTERNAL', hint, subject: undefined };
+}
+
+/** Hints come from several packages: one style. The first word may be a name, so messages stay as they are. */
+function sentence(text: string): string {
+  const capital = /^[a-z]+ /.test(text) ? text[0]?.toUpperCase() + text.slice(1) : text;
+  return /[.!?…`]$/.test(capital) ? capital : `${capital}.`;
+}
+
+function stackOf(error: unknown): string[] {
+  const lines: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    lines.push(...(cause.stack ?? `${cause}`).split('\n'));
+  return lines;
+}
