@@ -48,4 +48,39 @@ export function detailsOfMagic(magic: number): FormatDetails | undefined {
   return FORMATS.find((f) => f.magic === magic);
 }
 
+/** What librsync 2.3 recommends for a file of a given length. */
+export interface RecommendedLengths {
+  readonly blockLength: number;
+  /** Shortest strong sum with which blocks are unlikely to be mistaken for each other; for `strongLength: 'shortest'`. */
+  readonly shortestStrongLength: number;
+}
+
+/**
+ * librsync's recommendation: about as many blocks as a block has bytes, which makes signature and delta grow with the square root
+ * of the file. Checked against `rdiff` 2.3.2 in tests.
+ * @param basisLength bytes of the file to sign; undefined when unknown, as for a pipe
+ */
+export function recommendedLengths(basisLength?: number): RecommendedLengths {
+  if (basisLength === undefined) return { blockLength: 2048, shortestStrongLength: 12 };
+  if (!Number.isSafeInteger(basisLength) || basisLength < 0) {
+    throw new RsyncError(
+      'INVALID_OPTION',
+      `The basis length ${basisLength} is not a number of bytes`,
+      'Leave it out when unknown.',
+    );
+  }
+  const blockLength = basisLength < 65536 ? 256 : Math.floor(Math.sqrt(basisLength) / 128) * 128;
+  return { blockLength, shortestStrongLength: shortestStrongLength(basisLength, blockLength) };
+}
+
+/** Two bytes, and enough bits to tell every position of a file somewhat larger than this from every block of it. */
+export function shortestStrongLength(basisLength: number, blockLength: number): number {
+  const bits = floorLog2(basisLength + 2 ** 24) + floorLog2(Math.floor(basisLength / blockLength) + 1);
+  return 2 + Math.floor((bits + 7) / 8);
+}
+
+function floorLog2(n: number): number {
+  return Math.floor(Math.log2(n));
+}
+
 const KNOWN_FORMATS = `Use one of ${FORMATS.map((f) => f.format).join(', ')}.`;

@@ -4,8 +4,10 @@
 
 import { DeltaBuilder } from './delta-builder.js';
 import { type Basis, PatchDecoder, type PatchOptions } from './patch-decoder.js';
+import { patchRanges, type RangedBasis, type RangedPatchOptions } from './ranged-patch.js';
 import { type Signature, SignatureLoader } from './signature.js';
 import { SignatureBuilder, type SignatureOptions } from './signature-builder.js';
+import { type ByteSource, piecesOf, transformStream } from './streams.js';
 import { ArenaPool, compileAsync, compileSync, type WasmModule } from './wasm.js';
 
 /** Makes signatures, deltas and patches. All objects made by one `Rsync` are independent of each other. */
@@ -21,7 +23,7 @@ export class Rsync {
   }
 
   /** @throws RsyncError `INVALID_OPTION` */
-  createSignature(options: SignatureOptions): SignatureBuilder {
+  createSignature(options: SignatureOptions = {}): SignatureBuilder {
     return new SignatureBuilder(this.#pool, options);
   }
 
@@ -55,6 +57,68 @@ export class Rsync {
   createPatch(basis: Basis, options?: PatchOptions): PatchDecoder {
     return new PatchDecoder(basis, options);
   }
+
+  // The same over async iterables and Web streams. What these hand out is a copy, the receiver's to keep.
+
+  /** Signs what comes from `source`. */
+  async *signature(source: ByteSource, options: SignatureOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const builder = this.createSignature(options);
+    try {
+      for await (const bytes of piecesOf(source)) yield* copied(builder.update(bytes));
+      yield* copied(builder.finish());
+    } finally {
+      builder.dispose();
+    }
+  }
+
+  /** Loads a signature that arrives in pieces. */
+  async loadSignatureFrom(source: ByteSource): Promise<Signature> {
+    const loader = this.createSignatureLoader();
+    try {
+      for await (const bytes of piecesOf(source)) loader.update(bytes);
+      return loader.finish();
+    } catch (error) {
+      loader.dispose();
+      throw error;
+    }
+  }
+
+  /** Makes the delta from the file with that signature to `source`. */
+  async *delta(signature: Signature, source: ByteSource): AsyncGenerator<Uint8Array, void, undefined> {
+    const builder = this.createDelta(signature);
+    try {
+      for await (const bytes of piecesOf(source)) yield* copied(builder.update(bytes));
+      yield* copied(builder.finish());
+    } finally {
+      builder.dispose();
+    }
+  }
+
+  /**
+   * Applies a delta to a basis that is read asynchronously, in few and long reads.
+   * @throws RsyncError as {@link PatchDecoder} does; what `basis.read` throws passes through
+   */
+  patch(
+    basis: RangedBasis,
+    delta: ByteSource,
+    options?: RangedPatchOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    return patchRanges(basis, piecesOf(delta), options);
+  }
+
+  /** A Web stream that signs what is written to it. */
+  signatureStream(options: SignatureOptions = {}): TransformStream<Uint8Array, Uint8Array> {
+    return transformStream(this.createSignature(options));
+  }
+
+  /** A Web stream that makes a delta of what is written to it. */
+  deltaStream(signature: Signature): TransformStream<Uint8Array, Uint8Array> {
+    return transformStream(this.createDelta(signature));
+  }
+}
+
+function* copied(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+  if (bytes.length > 0) yield bytes.slice();
 }
 
 let shared: Rsync | undefined;

@@ -8,19 +8,26 @@ import {
   detailsOf,
   type FormatDetails,
   HEADER_LENGTH,
+  recommendedLengths,
   type SignatureFormat,
   type SignatureParameters,
+  shortestStrongLength,
 } from './formats.js';
 import { NO_BYTES, Output } from './output.js';
 import type { Arena, ArenaPool } from './wasm.js';
 
 export interface SignatureOptions {
-  /** Bytes in a block, from 1 to 2^32 - 1. */
-  readonly blockLength: number;
-  /** Bytes to keep of each strong sum; the whole hash when left out: 16 for MD4, 32 for BLAKE2b. */
-  readonly strongLength?: number;
+  /** Bytes in a block, from 1 to 2^32 - 1. Default: what librsync recommends for `basisLength`. */
+  readonly blockLength?: number | undefined;
+  /**
+   * Bytes to keep of each strong sum; the whole hash when left out: 16 for MD4, 32 for BLAKE2b. `'shortest'` is the least that
+   * librsync recommends for `basisLength`.
+   */
+  readonly strongLength?: number | 'shortest' | undefined;
   /** Default `rabinkarp-blake2`, as librsync's since 2.0. */
-  readonly format?: SignatureFormat;
+  readonly format?: SignatureFormat | undefined;
+  /** Bytes the file is going to have, if known; only the recommended lengths depend on it. */
+  readonly basisLength?: number | undefined;
 }
 
 /** Blocks are signed in groups of this many, one in each lane. */
@@ -73,9 +80,10 @@ export class SignatureBuilder {
    * @throws RsyncError `INVALID_OPTION`
    */
   reset(options: SignatureOptions): void {
-    const { blockLength, strongLength, format = 'rabinkarp-blake2' } = options;
+    const { format = 'rabinkarp-blake2', basisLength } = options;
     const details = this.#details?.format === format ? this.#details : detailsOf(format);
-    const strong = strongLength ?? details.hashLength;
+    const blockLength = options.blockLength ?? recommendedLengths(basisLength).blockLength;
+    const strong = strongLengthOf(options.strongLength, details, blockLength, basisLength);
     if (
       details !== this.#details ||
       blockLength !== this.#blockLength ||
@@ -243,6 +251,19 @@ export class SignatureBuilder {
     this.#written = 0;
     return this.#output.take(ready);
   }
+}
+
+function strongLengthOf(
+  wanted: number | 'shortest' | undefined,
+  details: FormatDetails,
+  blockLength: number,
+  basisLength: number | undefined,
+): number {
+  if (wanted === undefined) return details.hashLength;
+  if (wanted !== 'shortest') return wanted;
+  return basisLength === undefined
+    ? recommendedLengths().shortestStrongLength
+    : shortestStrongLength(basisLength, blockLength);
 }
 
 export function checkParameters(details: FormatDetails, blockLength: number, strongLength: number): void {
