@@ -59,10 +59,23 @@ export function translate(error: unknown, call: S3Call): StorageError {
   return new StorageError(code, `can't ${printable(call.action)}: ${says}`, {
     hint,
     subject: call.subject,
-    cause: error,
+    cause: compact(error, failure),
     ...(permanent === undefined ? {} : { permanent }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/**
+ * The SDK's errors hold the whole request with its Authorization header, and sockets by the dozen: neither belongs
+ * into a log. What remains is what a support person asks for.
+ */
+function compact(error: unknown, failure: S3Failure): Error {
+  const requestId = text(asRecord(asRecord(error)['$metadata'])['requestId']);
+  const message = [failure.code, failure.status || '', oneLine(failure.message), requestId && `request ${requestId}`];
+  const cause = new Error(message.filter(Boolean).join(' '));
+  cause.name = failure.code;
+  if (error instanceof Error && error.stack !== undefined) cause.stack = error.stack;
+  return Object.assign(cause, { code: errnoOf(error) ?? failure.code });
 }
 
 /** Code, what happened, the way out, and whether it is permanent when the code alone doesn't say. */

@@ -8,9 +8,8 @@ import { createHash } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP } from 'node:net';
-import type { S3Client, S3ClientConfig, ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { type RetryPolicy, retrying, retryPolicy, StorageError } from '@redup/storage';
-import type { BuildMiddleware } from '@smithy/types';
 import { failureOf, type S3Call, translate } from './errors.js';
 import { displayUrl, type S3Location } from './location.js';
 import type { S3Notice, S3Options } from './options.js';
@@ -187,7 +186,13 @@ export class Gateway {
       ...(credentials === undefined ? {} : { credentials }),
     };
     const client = quietly(() => new this.#sdk.S3Client(config));
-    client.middlewareStack.add(addBodyHashes, { step: 'build', name: 'addBodyHashes' });
+    client.middlewareStack.add(
+      (next) => (args) => {
+        addBodyHashes(args.request as HttpRequest);
+        return next(args);
+      },
+      { step: 'build', name: 'addBodyHashes' },
+    );
     return client;
   }
 }
@@ -230,20 +235,20 @@ export function signWith(body: object, sha256: Buffer): void {
   bodyHashes.set(body, sha256.toString('hex'));
 }
 
+/** What the SDK is about to sign and send. */
+interface HttpRequest {
+  readonly headers: Record<string, string>;
+  readonly query?: object;
+  readonly body?: unknown;
+}
+
 /** The hash of a stream goes into its request; a batch of removals carries the MD5 that older servers insist on. */
-const addBodyHashes: BuildMiddleware<ServiceInputTypes, ServiceOutputTypes> = (next) => (args) => {
-  const request = args.request as {
-    readonly headers: Record<string, string>;
-    readonly query?: object;
-    readonly body?: unknown;
-  };
-  const { body, headers, query = {} } = request;
+function addBodyHashes({ body, headers, query = {} }: HttpRequest): void {
   const hash = typeof body === 'object' && body !== null ? bodyHashes.get(body) : undefined;
   if (hash !== undefined) headers['x-amz-content-sha256'] = hash;
   if (typeof body === 'string' && 'delete' in query)
     headers['content-md5'] = createHash('md5').update(body).digest('base64');
-  return next(args);
-};
+}
 
 /**
  * On Node 20 the SDK announces the end of its support on stderr at each start, which cron would mail every night.
