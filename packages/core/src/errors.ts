@@ -6,7 +6,7 @@
  * lower-level error. Messages never hold secrets. What is only worth a warning is an event.
  */
 
-import { toText } from './archive/bytes.js';
+import { toText } from './archive/index.js';
 
 export type ErrorCode =
   | 'SOURCE_MISSING'

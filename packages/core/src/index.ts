@@ -1,6 +1,22 @@
 /**
  * @redup/core: the engine of redup. {@link Repository} is where to begin.
  */
+
+// What opening a repository needs from below, so that one package is enough for most programs.
+export { combineKeySources, type KeySource, OpenPgpError, openGnupg, openKeyFiles, Secret } from '@redup/openpgp';
+export {
+  FileStorage,
+  folderOfTarget,
+  MemoryStorage,
+  type OpenOptions,
+  type RetryPolicy,
+  retryPolicy,
+  type Storage,
+  StorageError,
+  StorageRegistry,
+  schemeOf,
+  withRetry,
+} from '@redup/storage';
 export {
   type ArchiveTime,
   asPath,
@@ -17,13 +33,21 @@ export {
   type TimeContext,
   toText,
 } from './archive/index.js';
-export type { BackupOptions, BackupResult } from './commands/backup.js';
-export type { FileEntry, ListOptions } from './commands/list.js';
-export { canonicalSource } from './commands/plan-set.js';
-export type { RestoreOptions, RestoreResult } from './commands/restore.js';
-export type { BackupStatistics } from './commands/statistics.js';
-export type { ChainStatus, CollectionStatus, SetStatus } from './commands/status.js';
-export type { VerifyOptions, VerifyResult } from './commands/verify.js';
+export {
+  type BackupOptions,
+  type BackupResult,
+  type BackupStatistics,
+  type ChainStatus,
+  type CollectionStatus,
+  canonicalSource,
+  type FileEntry,
+  type ListOptions,
+  type RestoreOptions,
+  type RestoreResult,
+  type SetStatus,
+  type VerifyOptions,
+  type VerifyResult,
+} from './commands/index.js';
 export { type ErrorCode, RedupError } from './errors.js';
 export type { Difference, EventListener, FileChange, Phase, ProgressEvent, RedupEvent, WarningCode } from './events.js';
 export { type Clock, defaultArchiveDirectory, type RepositoryOptions, systemClock } from './options.js';

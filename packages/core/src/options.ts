@@ -21,7 +21,8 @@ export interface RepositoryOptions {
   /** Omitted: archives are written unencrypted (and encrypted ones can't be read). */
   readonly encryption?: EncryptionOptions;
   /**
-   * `gzip` or OpenPGP's own compression at a zlib level from 1 to 9, or `none`. Default level 6, as duplicity.
+   * `gzip` or OpenPGP's own compression at a zlib level from 1 to 9, or `none`. Default level 3: about half
+   * the time of duplicity's level 6 for some 4 % more bytes.
    */
   readonly compression?: 'none' | { readonly level: number };
   /** Worker threads that compress; by default one a core. */

@@ -8,12 +8,23 @@
  * ```
  */
 
-import { type BackupOptions, type BackupResult, backup } from './commands/backup.js';
-import { type FileEntry, type ListOptions, list } from './commands/list.js';
-import { type RestoreOptions, type RestoreResult, restore } from './commands/restore.js';
-import { type CollectionStatus, status } from './commands/status.js';
-import { type VerifyOptions, type VerifyResult, verify } from './commands/verify.js';
-import { Workspace } from './commands/workspace.js';
+import {
+  type BackupOptions,
+  type BackupResult,
+  backup,
+  type CollectionStatus,
+  type FileEntry,
+  type ListOptions,
+  list,
+  type RestoreOptions,
+  type RestoreResult,
+  restore,
+  status,
+  type VerifyOptions,
+  type VerifyResult,
+  verify,
+  Workspace,
+} from './commands/index.js';
 import { errorOfEngine } from './error-conversion.js';
 import type { RepositoryOptions } from './options.js';
 

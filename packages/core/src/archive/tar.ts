@@ -55,20 +55,36 @@ export function padding(size: number): number {
 const OCTAL_8 = 0o7777777;
 const OCTAL_12 = 0o77777777777;
 
-/** The header of a member: one block, preceded by a pax header where a value needs it. */
-export function encodeHeader(h: TarHeader): Buffer {
-  const records = paxRecords(h);
-  if (records === undefined) {
-    const block = Buffer.alloc(BLOCK);
-    encodeUstar(block, 0, h, TYPE_FLAG[h.type]);
-    return block;
+/** Room for an ordinary header with pax records; longer ones get a buffer of their own. */
+const SCRATCH_BYTES = 4 * BLOCK;
+
+/**
+ * Encodes headers into one buffer, again and again: a new buffer for each of some hundred thousand headers
+ * costs more than filling it, and twice the memory.
+ */
+export class HeaderEncoder {
+  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+
+  /** One block, preceded by a pax header where a value needs it. A view, valid until the next call. */
+  encode(h: TarHeader): Buffer {
+    const records = paxRecords(h);
+    if (records === undefined) {
+      const block = this.#take(BLOCK);
+      encodeUstar(block, 0, h, TYPE_FLAG[h.type]);
+      return block;
+    }
+    const body = encodeRecords(records);
+    const buffer = this.#take(BLOCK + body.length + padding(body.length) + BLOCK);
+    encodeUstar(buffer, 0, { ...PAX_MEMBER, size: body.length }, 'x');
+    buffer.write(body, BLOCK, 'latin1');
+    encodeUstar(buffer, buffer.length - BLOCK, h, TYPE_FLAG[h.type]);
+    return buffer;
   }
-  const body = encodeRecords(records);
-  const buffer = Buffer.alloc(BLOCK + body.length + padding(body.length) + BLOCK);
-  encodeUstar(buffer, 0, { ...PAX_MEMBER, size: body.length }, 'x');
-  buffer.write(body, BLOCK, 'latin1');
-  encodeUstar(buffer, buffer.length - BLOCK, h, TYPE_FLAG[h.type]);
-  return buffer;
+
+  #take(size: number): Buffer {
+    if (size > SCRATCH_BYTES) return Buffer.alloc(size);
+    return this.#scratch.subarray(0, size).fill(0);
+  }
 }
 
 const PAX_MEMBER: TarHeader = {

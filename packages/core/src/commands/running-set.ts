@@ -50,9 +50,14 @@ export class RunningSet {
       createSeal: () => workspace.codec.createSeal(),
       compressionLevel: workspace.compressionLevel,
       time: span.time,
-      ...(workspace.options.workers === undefined ? {} : { workers: workspace.options.workers }),
+      ...this.#workers,
     });
     this.#files = new LineSpool(join(workspace.temporaryFolder(), 'files'));
+  }
+
+  get #workers(): { readonly workers?: number } {
+    const { workers } = this.#workspace.options;
+    return workers === undefined ? {} : { workers };
   }
 
   get signaturePartPath(): string {
@@ -103,10 +108,9 @@ export class RunningSet {
     directory.publish(manifest, directory.placeOf(this.#name('manifest')));
     await this.#put(this.#name('signatures'), signatures);
     this.#workspace.phase('manifest');
-    await this.#put(
-      this.#name('manifest'),
-      await this.#seal(directory.placeOf(this.#name('manifest')), this.#workspace.metadataEncoding),
-    );
+    const local = directory.placeOf(this.#name('manifest'));
+    const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), this.#workspace.metadataEncoding);
+    await this.#put(this.#name('manifest'), sealed);
     this.#removePartials();
   }
 
@@ -157,7 +161,7 @@ export class RunningSet {
   async #sealSignatures(): Promise<SealedFile> {
     const { directory, encoding } = this.#workspace;
     const plain = this.signaturePartPath;
-    const sealed = await this.#seal(plain, encoding);
+    const sealed = await this.#seal(plain, this.sealer, this.stagingPath(0));
     const temporary = `${directory.placeOf(this.#name('signatures'))}.tmp`;
     rmSync(temporary, { force: true });
     if (encoding === 'gzip') {
@@ -167,28 +171,36 @@ export class RunningSet {
         throw localError('write', temporary, error);
       }
     } else {
-      await this.#seal(plain, 'gzip', temporary);
+      // Threads cost tens of MB each: those that sealed the volumes go before others come.
+      await this.sealer.close();
+      // A copy that is only read here: time counts, not size.
+      const local = new Sealer({ encoding: 'gzip', compressionLevel: 1, time: this.#span.time, ...this.#workers });
+      try {
+        await this.#seal(plain, local, temporary);
+      } finally {
+        await local.close();
+      }
     }
     directory.publish(temporary, directory.placeOf(this.#name('signatures')));
     return sealed;
   }
 
-  async #seal(source: string, encoding: Encoding, target = this.stagingPath(0)): Promise<SealedFile> {
-    const object = await this.sealer.begin(target, { encoding });
+  async #seal(source: string, sealer: Sealer, target: string, encoding?: Encoding): Promise<SealedFile> {
+    const object = await sealer.begin(target, encoding === undefined ? {} : { encoding });
     const fd = openSync(source, 'r');
     const buffer = Buffer.alloc(COPY_BYTES);
     try {
       for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer)) {
         this.#signal?.throwIfAborted();
-        this.sealer.write(buffer.subarray(0, count));
-        this.sealer.pump();
-        while (!this.sealer.hasRoom) await this.sealer.drain();
+        sealer.write(buffer.subarray(0, count));
+        sealer.pump();
+        while (!sealer.hasRoom) await sealer.drain();
       }
     } finally {
       closeSync(fd);
     }
-    await this.sealer.end();
-    await this.sealer.settle();
+    await sealer.end();
+    await sealer.settle();
     return object.finished;
   }
 

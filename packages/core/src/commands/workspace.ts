@@ -20,7 +20,8 @@ import {
 import { OwnerMap } from '../tree/index.js';
 import { Codec } from '../volumes/index.js';
 
-const DEFAULT_LEVEL = 6;
+/** zlib's level 3: half the time of duplicity's level 6 for some 4 % more bytes. */
+const DEFAULT_LEVEL = 3;
 
 export class Workspace {
   readonly options: RepositoryOptions;

@@ -5,7 +5,7 @@
  */
 
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { BLOCK, encodeHeader, padding, type TarHeader } from '../archive/index.js';
+import { BLOCK, HeaderEncoder, padding, type TarHeader } from '../archive/index.js';
 import { localError } from '../errors.js';
 
 const BUFFER_BYTES = 1 << 20;
@@ -15,6 +15,7 @@ export class SignatureWriter {
   readonly path: string;
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+  readonly #headers = new HeaderEncoder();
   #used = 0;
   /** Bytes in the file, without the buffer. */
   #flushed = 0;
@@ -32,7 +33,7 @@ export class SignatureWriter {
 
   /** A whole entry. */
   entry(header: TarHeader, content?: Uint8Array): void {
-    this.#append(encodeHeader(header));
+    this.#append(this.#headers.encode(header));
     if (content === undefined || content.length === 0) return;
     this.#append(content);
     this.#appendZeros(padding(content.length));
@@ -40,7 +41,7 @@ export class SignatureWriter {
 
   /** Starts an entry whose size is not known yet; its size field must be small enough for a plain header. */
   begin(header: TarHeader): void {
-    const bytes = encodeHeader({ ...header, size: 0 });
+    const bytes = this.#headers.encode({ ...header, size: 0 });
     this.#open = { header, at: this.#flushed + this.#used, headerBytes: bytes.length, size: 0 };
     this.#append(bytes);
   }
@@ -57,7 +58,7 @@ export class SignatureWriter {
     if (open === undefined) throw new Error('end before begin');
     this.#open = undefined;
     this.#appendZeros(padding(open.size));
-    const bytes = encodeHeader({ ...header, size: open.size });
+    const bytes = this.#headers.encode({ ...header, size: open.size });
     if (bytes.length !== open.headerBytes) throw new Error('the final header of a signature has another length');
     const offset = open.at - this.#flushed;
     if (offset >= 0) {

@@ -11,10 +11,10 @@ import {
   type ByteString,
   CHUNK_BYTES,
   type DiffKind,
-  encodeHeader,
   factsToRecords,
   formatDiffMember,
   formatSignatureMember,
+  HeaderEncoder,
   type Path,
   type TarHeader,
 } from '../archive/index.js';
@@ -69,6 +69,7 @@ export class ChangeStore {
   readonly #read = Buffer.alloc(CHUNK_BYTES);
   readonly #pending = Buffer.alloc(CHUNK_BYTES);
   readonly #signer: SignatureBuilder;
+  readonly #headers = new HeaderEncoder();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -84,7 +85,7 @@ export class ChangeStore {
   async storeDeletion(path: Path): Promise<void> {
     const { volumes, signatures } = this.#options;
     if (!volumes.isReady) await volumes.drain();
-    volumes.block(encodeHeader(deletionHeader(`deleted/${path}`)), EMPTY, { path });
+    volumes.block(this.#headers.encode(deletionHeader(`deleted/${path}`)), EMPTY, { path });
     signatures.entry(deletionHeader(`deleted/${path}`));
   }
 
@@ -207,7 +208,7 @@ export class ChangeStore {
     if (!volumes.isReady) await volumes.drain();
     const header = this.#header(entry, formatDiffMember(kind, entry.path, entry.type, chunk), content.length);
     const position = chunk === undefined || final ? { path: entry.path } : { path: entry.path, chunk };
-    volumes.block(encodeHeader(header), content, position);
+    volumes.block(this.#headers.encode(header), content, position);
   }
 
   #header(entry: TreeEntry, name: ByteString, size: number, incomplete?: boolean): TarHeader {

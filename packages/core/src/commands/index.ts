@@ -1,0 +1,9 @@
+/** One file a command: the plot, told top down. */
+export * from './backup.js';
+export * from './list.js';
+export { canonicalSource } from './plan-set.js';
+export * from './restore.js';
+export type { BackupStatistics } from './statistics.js';
+export * from './status.js';
+export * from './verify.js';
+export { Workspace } from './workspace.js';
