@@ -71,6 +71,20 @@ describe.each(forms)('%s', (_name, pack, unpack) => {
     }
   });
 
+  it('ignores what follows the end when told to, and reads it all the same', async () => {
+    if (unpack === gunzip) return;
+    const padded = Buffer.concat([pack(text), randomBytes(200_000)]);
+    let read = 0;
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const piece of cut(padded, 65_536)) {
+        read += piece.length;
+        yield piece;
+      }
+    }
+    expect((await collect(unpack(counted(), { trailingData: 'ignore' }))).equals(text)).toBe(true);
+    expect(read).toBe(padded.length);
+  });
+
   it('stops at maxBytes in a bomb, having made little more', async () => {
     const bomb = pack(Buffer.alloc(100_000_000));
     let total = 0;

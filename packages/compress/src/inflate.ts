@@ -15,6 +15,11 @@ export interface InflateOptions {
   readonly maxBytes?: number;
   /** The size of output pieces; default 262,144. They are smaller where the input runs dry. */
   readonly pieceBytes?: number;
+  /**
+   * What follows the end of the stream: `refuse` (the default) or `ignore`, which still reads the
+   * source to its end. For containers that pad inside and check integrity outside.
+   */
+  readonly trailingData?: 'refuse' | 'ignore';
   /** The compressed object's name, for errors. */
   readonly subject?: string;
 }
@@ -81,7 +86,9 @@ async function* inflateOne(
       limit.add(piece.length);
       yield piece;
     }
-    if (!(await isAtEnd(reader))) {
+    if (options.trailingData === 'ignore') {
+      while ((await reader.read()) !== undefined);
+    } else if (!(await isAtEnd(reader))) {
       throw fail('trailing-garbage', 'Bytes follow the end of the compressed data', options);
     }
   } finally {

@@ -5,12 +5,14 @@
  * only when the iteration ends normally, because the integrity code (and a demanded signature) stand
  * at the end. A caller that can't take anything back reads the message twice: `checkMessage` first.
  */
-import { CompressError, inflate, inflateRaw } from '@redup/compress';
-import { COMPRESSION, type SessionKey, TAG } from './algorithms.js';
+import { decryptAead, readAeadHeader } from './aead.js';
+import { type SessionKey, TAG } from './algorithms.js';
+import { readContent } from './content.js';
 import { decryptWithMdc, passesQuickCheck } from './decrypt.js';
 import { OpenPgpError } from './errors.js';
 import type { KeySource } from './key-source.js';
-import { type PacketBody, type PacketStart, PieceReader, readPacket } from './packet-reader.js';
+import { openWithLibrary } from './library-message.js';
+import { type PacketBody, PieceReader } from './packet-reader.js';
 import type { Secret } from './secret.js';
 import { type MessageHead, readMessageHead, sessionKeysFromPassphrase } from './session-keys.js';
 import { SignatureTracker, type TrustedSigner } from './verify.js';
@@ -63,10 +65,10 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
 
 async function* openFrom(reader: PieceReader, options: OpenOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const head = await readMessageHead(reader);
-  const decrypted = await decryptData(head, options);
   const tracker = options.requireSigner === undefined ? undefined : new SignatureTracker();
+  const content = await openData(head, options, tracker);
   let given = 0;
-  for await (const piece of readContent(decrypted, tracker)) {
+  for await (const piece of content) {
     given += piece.length;
     if (options.maxBytes !== undefined && given > options.maxBytes) {
       throw new OpenPgpError('too-large', `The message holds more than the ${options.maxBytes} bytes allowed`);
@@ -77,21 +79,56 @@ async function* openFrom(reader: PieceReader, options: OpenOptions): AsyncGenera
   if (tracker !== undefined) await options.requireSigner?.check(tracker.signatures);
 }
 
-/** The packets inside the encrypted data, by whichever key fits. */
-async function decryptData(head: MessageHead, options: OpenOptions): Promise<AsyncIterable<Uint8Array>> {
+/** The plaintext, by whichever key fits. */
+async function openData(
+  head: MessageHead,
+  options: OpenOptions,
+  tracker: SignatureTracker | undefined,
+): Promise<AsyncIterable<Uint8Array>> {
   const { tag, body } = head.data;
-  if (tag === TAG.encryptedOld) {
-    throw new OpenPgpError('no-integrity', 'The message has no integrity protection');
+  if (tag === TAG.encryptedOld) throw new OpenPgpError('no-integrity', 'The message has no integrity protection');
+  if (tag === TAG.encryptedAead) {
+    const header = await readAeadHeader(body);
+    for await (const { cipher, key } of candidateKeys(head, options)) {
+      if (cipher.id === header.cipher.id) return readContent(decryptAead(key, header, body.pieces()), tracker);
+    }
+    throw noKey(head, options);
   }
-  if (tag !== TAG.encryptedMdc) throw new OpenPgpError('unsupported', `Unknown encrypted packet ${tag}`);
   const version = (await body.readExactly(1))[0];
   if (version !== 1) throw new OpenPgpError('unsupported', `Unknown version ${version} of encrypted data`);
   const start = new StartOfBody(body);
+  const forLibrary: SessionKey[] = [];
   for await (const sessionKey of candidateKeys(head, options)) {
+    if (sessionKey.cipher.node === undefined) {
+      forLibrary.push(sessionKey);
+      continue;
+    }
     const bytes = await start.first(sessionKey.cipher.blockBytes + 2);
-    if (passesQuickCheck(sessionKey, bytes)) return decryptWithMdc(sessionKey, start.read, body.pieces());
+    if (passesQuickCheck(sessionKey, bytes)) {
+      return readContent(decryptWithMdc(sessionKey, start.read, body.pieces()), tracker);
+    }
   }
-  throw noKey(head, options);
+  if (forLibrary.length === 0) throw noKey(head, options);
+  return openOldCipher(head, forLibrary, start.read, body, tracker);
+}
+
+/** CAST5, Blowfish and Twofish. The integrity code is all that tells whether a key fits. */
+async function* openOldCipher(
+  head: MessageHead,
+  candidates: readonly SessionKey[],
+  start: Uint8Array,
+  body: PacketBody,
+  tracker: SignatureTracker | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* openWithLibrary(candidates, start, body.pieces(), tracker);
+  } catch (cause) {
+    const isModified = cause instanceof OpenPgpError && cause.code === 'modified';
+    if (!isModified || head.forPassphrases.length === 0) throw cause;
+    throw new OpenPgpError('wrong-passphrase', 'The passphrase does not open the message, or it was altered', {
+      cause,
+    });
+  }
 }
 
 /** The first bytes of a body, read as far as the candidates' block sizes demand. */
@@ -138,121 +175,6 @@ function noKey(head: MessageHead, options: OpenOptions): OpenPgpError {
   if (keyIds.length === 0) return new OpenPgpError('damaged', 'The message carries no session key');
   const shown = keyIds.map((id) => (/^0+$/.test(id) ? 'a hidden recipient' : id)).join(', ');
   return new OpenPgpError('no-secret-key', `No secret key at hand for ${shown}`, { keyIds });
-}
-
-/**
- * The literal data in what was decrypted. When its structure is broken, the rest is still read: if
- * the integrity code does not hold either, that is the error to report, for it says what happened.
- */
-async function* readContent(
-  decrypted: AsyncIterable<Uint8Array>,
-  tracker: SignatureTracker | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const stream = decrypted[Symbol.asyncIterator]();
-  // Without `return`: readers that give up on the content must not end the decryption.
-  const reader = new PieceReader({ [Symbol.asyncIterator]: () => ({ next: () => stream.next() }) });
-  try {
-    yield* readPackets(reader, tracker);
-    if (await reader.fill()) throw new OpenPgpError('damaged', 'Unexpected packet behind the content');
-  } catch (error) {
-    for (let next = await stream.next(); next.done !== true; next = await stream.next());
-    throw asContentError(error);
-  } finally {
-    await stream.return?.();
-  }
-}
-
-async function* readPackets(
-  reader: PieceReader,
-  tracker: SignatureTracker | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const first = await readPacket(reader);
-  if (first?.tag !== TAG.compressed) {
-    yield* readPlain(reader, first, tracker);
-    return;
-  }
-  const algorithm = (await first.body.readExactly(1))[0] as number;
-  const inner = new PieceReader(decompress(algorithm, first.body));
-  try {
-    yield* readPlain(inner, await readPacket(inner), tracker);
-  } finally {
-    await inner.close();
-  }
-}
-
-function decompress(algorithm: number, body: PacketBody): AsyncIterable<Uint8Array> {
-  if (algorithm === COMPRESSION.none) return body.pieces();
-  if (algorithm === COMPRESSION.zip) return inflateRaw(body.pieces());
-  if (algorithm === COMPRESSION.zlib) return inflate(body.pieces());
-  throw new OpenPgpError('unsupported', `Unknown compression algorithm ${algorithm}`);
-}
-
-const MOST_SIGNATURE_BYTES = 65_536;
-const MOST_PADDING_BYTES = 1 << 20;
-
-/** One-pass announcements, old-style signatures, the literal packet, signatures; nothing nested. */
-async function* readPlain(
-  reader: PieceReader,
-  first: PacketStart | undefined,
-  tracker: SignatureTracker | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let literals = 0;
-  for (let packet = first; packet !== undefined; packet = await readPacket(reader)) {
-    switch (packet.tag) {
-      case TAG.onePassSignature: {
-        const body = await packet.body.readAll(MOST_SIGNATURE_BYTES);
-        tracker?.announce(body);
-        break;
-      }
-      case TAG.signature: {
-        const body = await packet.body.readAll(MOST_SIGNATURE_BYTES);
-        tracker?.add(body);
-        break;
-      }
-      case TAG.marker:
-      case TAG.padding:
-        await packet.body.readAll(MOST_PADDING_BYTES);
-        break;
-      case TAG.literal:
-        literals += 1;
-        if (literals > 1) throw new OpenPgpError('refused', 'The message holds more than one content');
-        yield* readLiteral(packet.body, tracker);
-        break;
-      case TAG.compressed:
-      case TAG.encryptedOld:
-      case TAG.encryptedMdc:
-      case TAG.encryptedAead:
-        throw new OpenPgpError('refused', 'The message holds another message');
-      default:
-        throw new OpenPgpError('damaged', `Unexpected packet ${packet.tag} in the message`);
-    }
-  }
-  if (literals === 0) throw new OpenPgpError('damaged', 'The message has no content');
-}
-
-async function* readLiteral(
-  body: PacketBody,
-  tracker: SignatureTracker | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const [, nameLength] = await body.readExactly(2);
-  await body.readExactly((nameLength as number) + 4);
-  tracker?.beginData();
-  for await (const piece of body.pieces()) {
-    tracker?.update(piece);
-    yield piece;
-  }
-}
-
-function asContentError(error: unknown): unknown {
-  if (error instanceof OpenPgpError) {
-    // What is broken inside an intact message was made broken.
-    if (error.code !== 'truncated' && error.code !== 'not-openpgp') return error;
-    return new OpenPgpError('damaged', 'The content of the message is broken', { cause: error });
-  }
-  if (error instanceof CompressError) {
-    return new OpenPgpError('damaged', 'The compressed content of the message is broken', { cause: error });
-  }
-  return error;
 }
 
 function named(error: unknown, subject: string | undefined): unknown {

@@ -1,5 +1,6 @@
 /** The packets in front of the encrypted data: who can open it, and with which key. */
 import { createDecipheriv } from 'node:crypto';
+import { type AeadWrappedKey, unwrapAeadKey } from './aead.js';
 import { type Cipher, cipherById, type SessionKey, TAG } from './algorithms.js';
 import { OpenPgpError } from './errors.js';
 import { type PacketStart, type PieceReader, readPacket } from './packet-reader.js';
@@ -16,12 +17,12 @@ export interface KeyEncryptedSessionKey {
   readonly body: Uint8Array;
 }
 
-/** A session key encrypted to a passphrase (SKESK v4). */
+/** A session key encrypted to a passphrase (SKESK v4, and v5 with OCB). */
 interface PassphraseSessionKey {
   readonly cipher: Cipher;
   readonly s2k: S2k;
   /** Empty: the derived key itself is the session key. */
-  readonly wrapped: Uint8Array;
+  readonly wrapped: Uint8Array | AeadWrappedKey;
 }
 
 export interface MessageHead {
@@ -92,11 +93,16 @@ function parseKeyPacket(body: Uint8Array): KeyEncryptedSessionKey | undefined {
 }
 
 function parsePassphrasePacket(body: Uint8Array): PassphraseSessionKey {
-  if (body[0] !== 4) throw new OpenPgpError('unsupported', `Unknown version ${body[0]} of a session key packet`);
+  const version = body[0];
+  if (version !== 4 && version !== 5) {
+    throw new OpenPgpError('unsupported', `Unknown version ${version} of a session key packet`);
+  }
   const cipher = cipherById(body[1] ?? 0);
   if (cipher === undefined) throw new OpenPgpError('unsupported', `Unknown cipher ${body[1]}`);
-  const { s2k, length } = parseS2k(body.subarray(2));
-  return { cipher, s2k, wrapped: body.slice(2 + length) };
+  const specifier = version === 4 ? 2 : 3;
+  const { s2k, length } = parseS2k(body.subarray(specifier));
+  const rest = body.slice(specifier + length);
+  return { cipher, s2k, wrapped: version === 4 ? rest : { mode: body[2] ?? 0, sealed: rest } };
 }
 
 function refusedCount(): OpenPgpError {
@@ -107,15 +113,17 @@ function refusedCount(): OpenPgpError {
 export function* sessionKeysFromPassphrase(head: MessageHead, passphrase: Secret): Generator<SessionKey> {
   for (const { cipher, s2k, wrapped } of head.forPassphrases) {
     const derived = deriveKeyCached(passphrase, s2k, cipher.keyBytes);
-    if (wrapped.length === 0) {
-      yield { cipher, key: derived };
-      continue;
-    }
-    if (cipher.node === undefined) throw new OpenPgpError('unsupported', `${cipher.name} around a session key`);
-    const decipher = createDecipheriv(`${cipher.node}-cfb`, derived, new Uint8Array(cipher.blockBytes));
-    const sessionKey = parseSessionKey(decipher.update(wrapped));
+    const sessionKey = unwrap(cipher, derived, wrapped);
     if (sessionKey !== undefined) yield sessionKey;
   }
+}
+
+function unwrap(cipher: Cipher, derived: Uint8Array, wrapped: Uint8Array | AeadWrappedKey): SessionKey | undefined {
+  if (!('length' in wrapped)) return unwrapAeadKey(cipher, derived, wrapped);
+  if (wrapped.length === 0) return { cipher, key: derived };
+  if (cipher.node === undefined) throw new OpenPgpError('unsupported', `${cipher.name} around a session key`);
+  const decipher = createDecipheriv(`${cipher.node}-cfb`, derived, new Uint8Array(cipher.blockBytes));
+  return parseSessionKey(decipher.update(wrapped));
 }
 
 /** Algorithm octet and key, or undefined when the bytes can't be that: a wrong passphrase. */
