@@ -151,7 +151,10 @@ function matchDiagonal(): bool {
   diagonal += length;
   if (block >= blocks || recordWeak(block) != weak) return false;
   strong(pos, length, DIGESTS);
-  if (!sameStrong(strongAt(block), DIGESTS)) return false;
+  if (!sameStrong(strongAt(block), DIGESTS)) {
+    owed = max<i64>(owed, pos) + penalty;
+    return false;
+  }
   matched(block, length);
   expected = block + 1;
   return true;

@@ -27,14 +27,22 @@ const PIECE = 256 << 10;
 const LONG_LITERAL = 16 << 10;
 
 export class PatchDecoder {
-  readonly #basis: Basis;
-  readonly #parser: DeltaParser;
-  readonly #piece = new Uint8Array(PIECE);
+  #basis: Basis;
+  #parser: DeltaParser;
+  /** Made when it is first needed. */
+  #piece: Uint8Array | undefined;
   #filled = 0;
 
   constructor(basis: Basis, options: PatchOptions = {}) {
     this.#basis = basis;
     this.#parser = new DeltaParser(basis.size, options.maxOutputBytes);
+  }
+
+  /** Begins another delta, to another basis, whatever became of the last. */
+  reset(basis: Basis, options: PatchOptions = {}): void {
+    this.#basis = basis;
+    this.#parser = new DeltaParser(basis.size, options.maxOutputBytes);
+    this.#filled = 0;
   }
 
   /** Bytes of output so far, those included that this call is about to hand out. */
@@ -68,7 +76,7 @@ export class PatchDecoder {
       yield command.bytes;
     } else {
       if (command.bytes.length > PIECE - this.#filled) yield this.#flush();
-      this.#piece.set(command.bytes, this.#filled);
+      this.#collected().set(command.bytes, this.#filled);
       this.#filled += command.bytes.length;
     }
   }
@@ -78,7 +86,7 @@ export class PatchDecoder {
     const end = from + length;
     while (position < end) {
       const wanted = Math.min(end - position, PIECE - this.#filled);
-      const target = this.#piece.subarray(this.#filled, this.#filled + wanted);
+      const target = this.#collected().subarray(this.#filled, this.#filled + wanted);
       const got = this.#basis.read(position, target);
       if (!(got > 0 && got <= wanted)) throw basisShort(position, this.#basis.size);
       position += got;
@@ -87,8 +95,13 @@ export class PatchDecoder {
     }
   }
 
+  #collected(): Uint8Array {
+    this.#piece ??= new Uint8Array(PIECE);
+    return this.#piece;
+  }
+
   #flush(): Uint8Array {
-    const ready = this.#piece.subarray(0, this.#filled);
+    const ready = this.#collected().subarray(0, this.#filled);
     this.#filled = 0;
     return ready;
   }

@@ -19,7 +19,7 @@ describe('any bytes at all', () => {
       const found =
         failure && `seed ${seed}, run ${runs}: ${failure.error}\n${Buffer.from(failure.input).toString('hex')}`;
       expect(found).toBeUndefined();
-      expect(runs).toBeGreaterThan(1000);
+      expect(runs).toBeGreaterThan(300);
     });
   }
 });

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { loadRsync, type SignatureFormat } from './index.js';
+import { edited, FORMATS, pieces, Random, through } from './testing/rdiff.js';
+
+const rsync = loadRsync();
+
+function signed(file: Uint8Array, format: SignatureFormat, blockLength: number): Buffer {
+  using builder = rsync.createSignature({ format, blockLength, strongLength: 16 });
+  return through(builder, [file]);
+}
+
+describe('a delta builder', () => {
+  it('shares a signature with others at work at the same time', () => {
+    const random = new Random(21);
+    const old = random.bytes(500_000);
+    using signature = rsync.loadSignature(signed(old, 'rabinkarp-blake2', 1000));
+    const files = Array.from({ length: 5 }, () => edited(old, 6, random));
+    const alone = files.map((file) => through(rsync.createDelta(signature), [file]));
+    const builders = files.map(() => rsync.createDelta(signature));
+    const together = files.map((): Buffer[] => []);
+    for (let at = 0; files.some((file) => at < file.length); at += 50_000) {
+      for (const [i, file] of files.entries()) {
+        together[i]?.push(Buffer.from(builders[i]?.update(file.subarray(at, at + 50_000)) ?? []));
+      }
+    }
+    for (const [i, builder] of builders.entries()) together[i]?.push(Buffer.from(builder.finish()));
+    expect(together.map((parts, i) => Buffer.concat(parts).equals(alone[i] ?? Buffer.alloc(0)))).not.toContain(false);
+  });
+
+  it('uses the memory of finished deltas again', () => {
+    using signature = rsync.loadSignature(signed(Buffer.alloc(10_000, 1), 'rollsum-md4', 512));
+    through(rsync.createDelta(signature), [Buffer.alloc(10)]);
+    const { memoryBytes } = signature;
+    for (let i = 0; i < 1000; i++) through(rsync.createDelta(signature), [Buffer.alloc(10)]);
+    expect(signature.memoryBytes).toBe(memoryBytes);
+  });
+
+  it('needs no more memory for a long file than for a short one', () => {
+    using signature = rsync.loadSignature(signed(Buffer.alloc(10_000, 1), 'rollsum-md4', 2048));
+    const random = new Random(4).bytes(300_000);
+    const builder = rsync.createDelta(signature);
+    builder.update(random);
+    const { memoryBytes } = signature;
+    for (let i = 0; i < 200; i++) builder.update(random);
+    expect(builder.finish().length).toBeGreaterThan(0);
+    expect(signature.memoryBytes).toBe(memoryBytes);
+  });
+
+  it('finds the blocks that stayed in place, whatever the rest of the file does to its patience', () => {
+    // Every position of the new part agrees with a block's weak sum and with none of the strong ones; then the old part goes on.
+    const random = new Random(31);
+    const tail = random.bytes(2_000_000);
+    const constant = Buffer.alloc(8_192_000, 100);
+    const old = Buffer.concat([colliding(constant, 'rollsum-md4', 2048, random), tail]);
+    using signature = rsync.loadSignature(signed(old, 'rollsum-md4', 2048));
+    const delta = through(rsync.createDelta(signature), pieces(Buffer.concat([constant, tail]), random, 300_000));
+    expect(delta.length).toBeLessThan(constant.length + 2000);
+  });
+});
+
+describe('inputs made to collide in the weak sum', () => {
+  const length = 8 << 20;
+  const blockLength = 2048;
+  for (const format of FORMATS) {
+    it(`take at most four times as long as random data: ${format}`, () => {
+      const random = new Random(41);
+      const constant = Buffer.alloc(length, 100);
+      const period = Buffer.alloc(length, random.bytes(64).fill(100, 0, 40));
+      const noise = Buffer.concat(Array.from({ length: 8 }, () => random.bytes(1 << 20)));
+      const cases: [what: string, old: Buffer, changed: Buffer][] = [
+        ['constant bytes', colliding(constant, format, blockLength, random), constant],
+        ['periodic data', colliding(period, format, blockLength, random), period],
+        ['constant bytes against themselves', constant, constant],
+        ['period of two', Buffer.alloc(length, 'ab'), Buffer.alloc(length, 'ba')],
+      ];
+      const unrelated = timed(signed(noise, format, blockLength), Buffer.from(noise).reverse());
+      for (const [what, old, changed] of cases) {
+        expect(timed(signed(old, format, blockLength), changed) / unrelated, what).toBeLessThan(4);
+      }
+      const crowded = signed(constant, format, blockLength);
+      const record = 4 + 16;
+      for (let at = 16; at < crowded.length; at += record) random.bytes(16).copy(crowded, at);
+      expect(timed(crowded, constant) / unrelated, 'one weak sum, all strong sums different').toBeLessThan(4);
+    });
+  }
+});
+
+/** The same weak sum in each block, other bytes: what the sums weigh is moved within a few bytes. */
+function colliding(file: Buffer, format: SignatureFormat, blockLength: number, random: Random): Buffer {
+  const out = Buffer.from(file);
+  const twin = rabinKarpTwin(random);
+  for (let at = 0; at + blockLength <= out.length; at += blockLength) {
+    const place = at + random.next(30);
+    if (format.startsWith('rollsum')) {
+      const step = 1 + random.next(3);
+      for (const [i, change] of [1, -2, 1].entries()) out[place + i * step] = (out[place + i * step] ?? 0) + change;
+    } else {
+      twin.copy(out, place);
+    }
+  }
+  return out;
+}
+
+/** Eight bytes with the Rabin-Karp sum of eight times 100: found by meeting in the middle. */
+function rabinKarpTwin(random: Random): Buffer {
+  const m = 0x08104225;
+  const sum = (bytes: Uint8Array) => bytes.reduce((h, byte) => (Math.imul(h, m) + byte) | 0, 0);
+  const target = sum(Buffer.alloc(8, 100));
+  const shift = Math.imul(Math.imul(m, m), Math.imul(m, m));
+  const heads = new Map<number, Buffer>();
+  for (let i = 0; i < 200_000; i++) {
+    const head = random.bytes(4);
+    heads.set((target - Math.imul(sum(head), shift)) | 0, head);
+  }
+  while (true) {
+    const tail = random.bytes(4);
+    const head = heads.get(sum(tail));
+    if (head) return Buffer.concat([head, tail]);
+  }
+}
+
+/** Processor milliseconds of a delta, the least of a few tries: other work on the machine must not decide. */
+function timed(signatureBytes: Uint8Array, changed: Buffer): number {
+  using signature = rsync.loadSignature(signatureBytes);
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const start = process.cpuUsage();
+    const builder = rsync.createDelta(signature);
+    for (let at = 0; at < changed.length; at += 1 << 18) builder.update(changed.subarray(at, at + (1 << 18)));
+    builder.finish();
+    const { user, system } = process.cpuUsage(start);
+    best = Math.min(best, (user + system) / 1000);
+  }
+  return best;
+}
