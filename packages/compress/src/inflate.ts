@@ -117,20 +117,29 @@ async function* inflateStream(
   }
 }
 
-/** Writes until the engine has seen the end of its stream, and puts back what it did not want. */
+/**
+ * Writes until the engine has seen the end of its stream, and puts back what it did not want. The next
+ * piece is asked for while the engine works on this one: whoever makes it (decryption) works beside it.
+ */
 async function feed(reader: ByteReader, zlib: InflateRaw): Promise<void> {
   let fed = 0;
+  let coming = reader.read();
   for (;;) {
-    const piece = await reader.read();
+    const piece = await coming;
     if (piece === undefined) {
       zlib.end();
       return;
     }
+    coming = reader.read();
+    // Its failure is met when it is awaited, if that is ever needed.
+    coming.catch(() => undefined);
     fed += piece.length;
     await new Promise<void>((resolve) => zlib.write(piece, () => resolve()));
     if (zlib.destroyed && !zlib.readableEnded) return;
     const unwanted = fed - zlib.bytesWritten;
     if (unwanted > 0) {
+      const following = await coming;
+      if (following !== undefined) reader.unread(following);
       reader.unread(piece.subarray(piece.length - unwanted));
       zlib.end();
       return;
