@@ -159,12 +159,19 @@ describe('gzip files', () => {
     }
   });
 
-  it('never pass as good with a flipped bit in their data', async () => {
-    const good = gzipSync(randomBytes(300).toString('base64'));
+  it('never give other content as good with a flipped bit in their data', async () => {
+    const content = randomBytes(300).toString('base64');
+    const good = gzipSync(content);
+    let refused = 0;
     for (let at = 10; at < good.length; at++) {
       const bad = Buffer.from(good);
       bad[at] = (bad[at] as number) ^ (1 << (at % 8));
-      expect(await codeOf(gunzip(cut(bad, 100)))).not.toBe('good');
+      const code = await codeOf(gunzip(cut(bad, 100)));
+      // The last block may leave bits of its last byte unused; they mean nothing.
+      if (code === 'good') expect((await collect(gunzip(cut(bad, 100)))).toString()).toBe(content);
+      else refused += 1;
     }
+    expect(refused).toBeGreaterThanOrEqual(good.length - 11);
   });
+});
 });
