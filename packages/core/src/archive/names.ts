@@ -124,10 +124,14 @@ function parseSpan(type: 'full' | 'inc', text: string, short: boolean, separator
   return start === undefined || time === undefined || more !== undefined ? undefined : { type, start, time };
 }
 
-/** Short names: base 36. Times before 1980 are no real archive and would make `df.m.m` one, so they don't count. */
+/**
+ * Short names: base 36. Times before 1980 are no real archive and would make `df.m.m` one, so they don't count;
+ * nor do those from 2100 on, which the long form can't say.
+ */
 function parseShortTime(text: string): ArchiveTime | undefined {
   const seconds = parseBase36(text);
-  return seconds !== undefined && seconds >= 315_532_800 ? (seconds as ArchiveTime) : undefined;
+  if (seconds === undefined || seconds < 315_532_800 || seconds >= 4_102_444_800) return undefined;
+  return seconds as ArchiveTime;
 }
 
 function parseBase36(text: string): number | undefined {

@@ -87,12 +87,13 @@ function parseTimeOrUndefined(
 ): number | undefined {
   if (text === 'now') return now;
   if (/^\d+$/.test(text)) return Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
-  const compact = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(.)$/.exec(text.toUpperCase());
+  // duplicity takes any sixteenth character for the Z, and does without one where local time is UTC.
+  const compact = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(.?)$/.exec(text);
   if (compact !== null) {
-    return compact[7] === 'Z' || standardOffsetSeconds === 0 ? utcSeconds(compact, 0) : undefined;
+    return compact[7] !== '' || standardOffsetSeconds === 0 ? utcSeconds(compact, 0) || undefined : undefined;
   }
-  const long = parseLong(text.toUpperCase(), separator, standardOffsetSeconds);
-  if (long !== undefined) return long;
+  const long = parseLong(text, separator, standardOffsetSeconds);
+  if (long !== undefined) return long || undefined;
   const interval = parseInterval(text);
   if (interval !== undefined) return now - interval;
   return parseDate(text, standardOffsetSeconds);
