@@ -1,10 +1,15 @@
 /** Opening a bucket: is it there, may it be listed, shall it be made. */
 
-import type { BucketLocationConstraint, CreateBucketCommandInput } from '@aws-sdk/client-s3';
+import type {
+  BucketLocationConstraint,
+  CreateBucketCommandInput,
+  ListObjectsV2CommandInput,
+  ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
 import * as sdk from '@aws-sdk/client-s3';
 import { isStorageError, StorageError } from '@redup/storage';
 import { failureOf } from './errors.js';
-import type { Gateway } from './gateway.js';
+import type { Call, Gateway } from './gateway.js';
 import { listPrefix } from './keys.js';
 import type { S3Location } from './location.js';
 import type { S3Options } from './options.js';
@@ -14,16 +19,31 @@ export async function openBucket(gateway: Gateway, location: S3Location, options
   const { url } = gateway.place;
   const look = { action: `open ${url}`, subject: url, permission: 's3:ListBucket', signal: options.signal };
   try {
-    await gateway.call(look, ({ client, http }) =>
-      client.send(
-        new sdk.ListObjectsV2Command({ Bucket: location.bucket, Prefix: listPrefix(location.prefix), MaxKeys: 1 }),
-        http,
-      ),
-    );
+    const input = { Bucket: location.bucket, Prefix: listPrefix(location.prefix), MaxKeys: 1 };
+    await listPage(gateway, look, input);
   } catch (error) {
     if (!isStorageError(error, 'target-missing') || options.create !== 'if-missing') throw error;
     await createBucket(gateway, location, options);
   }
+}
+
+/**
+ * One page of a listing. Something else that answers 200 (a proxy's login page, a wrong endpoint) would look like an empty
+ * bucket, and what is missing in a listing may be taken for removed: so an answer has to say whether it is complete.
+ */
+export async function listPage(
+  gateway: Gateway,
+  call: Call,
+  input: ListObjectsV2CommandInput,
+): Promise<ListObjectsV2CommandOutput> {
+  return gateway.call(call, async ({ client, http }) => {
+    const page = await client.send(new sdk.ListObjectsV2Command(input), http);
+    if (page.IsTruncated !== undefined) return page;
+    throw new StorageError('corrupt', `${gateway.place.endpoint} answered something that is no listing`, {
+      subject: gateway.place.url,
+      hint: 'check --s3-endpoint-url: is this an S3 server, and does no proxy or login page answer in its place?',
+    });
+  });
 }
 
 async function createBucket(gateway: Gateway, { bucket }: S3Location, options: S3Options): Promise<void> {

@@ -165,7 +165,9 @@ export class Gateway {
   #connect(): S3Client {
     const { credentials, addressing = 'auto' } = this.#options;
     const timeoutMs = this.#options.timeoutMs ?? 30_000;
-    const config: S3ClientConfig = {
+    // `ignoreCache` reaches the file providers of the default chain, which else answer from the process's memory for ever.
+    const config: S3ClientConfig & { ignoreCache: boolean } = {
+      ignoreCache: true,
       maxAttempts: 1,
       // The SDK's default logger is the console, for warnings; a library prints nothing.
       logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },

@@ -16,7 +16,7 @@ import {
   type StoredObject,
   type UploadSource,
 } from '@redup/storage';
-import { openBucket } from './bucket.js';
+import { listPage, openBucket } from './bucket.js';
 import { download } from './download.js';
 import { Gateway } from './gateway.js';
 import { decodeListed, keyOf, listPrefix, nameOf } from './keys.js';
@@ -124,19 +124,14 @@ export class S3Storage implements Storage {
   ): Promise<{ objects: StoredObject[]; next: string | undefined }> {
     const call = { action: `list ${this.url}`, subject: this.url, permission: 's3:ListBucket', signal };
     const { bucket } = this.#location;
-    const page = await this.#gateway.call(call, ({ client, http }) =>
-      client.send(
-        new sdk.ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: prefix,
-          Delimiter: '/',
-          MaxKeys: maxKeys,
-          EncodingType: 'url',
-          ...(token === undefined ? {} : { ContinuationToken: token }),
-        }),
-        http,
-      ),
-    );
+    const page = await listPage(this.#gateway, call, {
+      Bucket: bucket,
+      Prefix: prefix,
+      Delimiter: '/',
+      MaxKeys: maxKeys,
+      EncodingType: 'url',
+      ...(token === undefined ? {} : { ContinuationToken: token }),
+    });
     const objects = (page.Contents ?? []).flatMap((listed) => this.#object(listed, page.EncodingType === 'url'));
     return { objects, next: page.IsTruncated ? page.NextContinuationToken : undefined };
   }
