@@ -174,4 +174,3 @@ describe('gzip files', () => {
     expect(refused).toBeGreaterThanOrEqual(good.length - 11);
   });
 });
-});
