@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdtempSync,
@@ -81,21 +80,13 @@ describe('a secret', () => {
   });
 });
 
-/** Arguments and environment of all processes, sampled until the work is done. */
-async function watchProcesses<T>(work: () => Promise<T>): Promise<{ seen: string; result: T }> {
-  const seen = new Set<string>();
-  const script = `
-    const fs = require('node:fs');
-    for (;;) for (const pid of fs.readdirSync('/proc')) if (/^[0-9]+$/.test(pid)) for (const what of ['cmdline', 'environ'])
-      try { const text = fs.readFileSync('/proc/' + pid + '/' + what, 'latin1'); if (/gpg|pgp-/.test(text)) process.stdout.write(text + '\\n'); } catch {}`;
-  const watcher = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  watcher.stdout.on('data', (part: Buffer) => seen.add(part.toString('latin1')));
-  try {
-    await new Promise((resolve) => watcher.stdout.once('data', resolve).once('close', resolve));
-    return { result: await work(), seen: [...seen].join('') };
-  } finally {
-    watcher.kill();
-  }
+/** A gpg that writes down its arguments and environment, which any user of the machine could list, before it runs. */
+function watchedGpg(): { binary: string; seen: () => string } {
+  const log = join(folder, 'processes');
+  const binary = join(folder, 'watched-gpg');
+  writeFileSync(binary, `#!/bin/sh\nprintf '%s\\n' "$@" >>'${log}'\nenv >>'${log}'\nexec gpg "$@"\n`, { mode: 0o755 });
+  symlinkSync('/usr/bin/gpgconf', join(folder, 'gpgconf'));
+  return { binary, seen: () => readFileSync(log, 'latin1') };
 }
 
 describe('a passphrase', () => {
@@ -117,29 +108,28 @@ describe('a passphrase', () => {
     const locked = new TestHome();
     try {
       locked.gpg(['--import'], exported, MARK);
-      const { seen } = await watchProcesses(async () => {
-        const good = openGnupg({ home: locked.path, passphrase: secret });
-        const message = await sealBytes(Buffer.from('x'), {
-          recipients: [await good.recipient(fingerprint)],
-          signer: await good.signer(fingerprint),
-          compression: 'zip',
-        });
-        await openBytes(message, { keys: good });
-        const file = await openKeys(exported, { passphrase: wrong });
-        await fails(() => openBytes(message, { keys: file }));
-        await fails(() => file.signer(fingerprint));
-        await fails(() => openGnupg({ home: '/nowhere', passphrase: secret }).recipient('x@y.z'));
-        const sealed = await sealBytes(Buffer.from('x'), {
-          passphrase: secret,
-          compression: 'zip',
-          s2kCountOctet: 0x10,
-        });
-        await fails(() => openBytes(sealed, { passphrase: wrong }));
-        await fails(() => openBytes(sealed.subarray(0, 30), { passphrase: secret }));
+      const { binary, seen } = watchedGpg();
+      const good = openGnupg({ home: locked.path, binary, passphrase: secret });
+      const message = await sealBytes(Buffer.from('x'), {
+        recipients: [await good.recipient(fingerprint)],
+        signer: await good.signer(fingerprint),
+        compression: 'zip',
       });
-      // The watcher saw gpg at work, so it would have seen the passphrase.
-      expect(seen).toContain('--show-session-key');
-      expect(seen).not.toContain(MARK);
+      await openBytes(message, { keys: good });
+      const file = await openKeys(exported, { passphrase: wrong });
+      await fails(() => openBytes(message, { keys: file }));
+      await fails(() => file.signer(fingerprint));
+      await fails(() => openGnupg({ home: '/nowhere', passphrase: secret }).recipient('x@y.z'));
+      const sealed = await sealBytes(Buffer.from('x'), {
+        passphrase: secret,
+        compression: 'zip',
+        s2kCountOctet: 0x10,
+      });
+      await fails(() => openBytes(sealed, { passphrase: wrong }));
+      await fails(() => openBytes(sealed.subarray(0, 30), { passphrase: secret }));
+      expect(seen()).toContain('--show-session-key');
+      expect(seen()).toContain('--passphrase-fd');
+      expect(seen()).not.toContain(MARK);
       expect(shown.join('\n')).not.toContain(MARK);
       expect(shown.length).toBe(5);
     } finally {
@@ -153,10 +143,11 @@ describe('gpg-agent', () => {
     const agentless = new TestHome();
     try {
       const { fingerprint } = agentless.generate('agent@example.org', KEY_KINDS['curve25519'] ?? []);
-      const binary = join(folder, 'gpg');
+      const apart = mkdtempSync(join(folder, 'agentless-'));
+      const binary = join(apart, 'gpg');
       // A gpg whose gpgconf points at a socket where nobody listens.
       writeFileSync(binary, '#!/bin/sh\nexec gpg "$@"\n', { mode: 0o755 });
-      writeFileSync(join(folder, 'gpgconf'), '#!/bin/sh\necho /nowhere/S.gpg-agent\n', { mode: 0o755 });
+      writeFileSync(join(apart, 'gpgconf'), '#!/bin/sh\necho /nowhere/S.gpg-agent\n', { mode: 0o755 });
       const source = openGnupg({ home: agentless.path, binary });
       await expect(source.signer(fingerprint)).rejects.toMatchObject({
         code: 'agent-unreachable',
