@@ -266,7 +266,8 @@ export class TarScanner {
   /** To be called when the stream has ended. @throws RedupError ARCHIVE_INVALID if it ended inside a member */
   finish(): void {
     if (this.#ended) return;
-    if (this.#dataLeft > 0 || this.#meta !== undefined || this.#partialBytes > 0 || this.#longName !== undefined) {
+    const prepared = this.#longName !== undefined || this.#longLink !== undefined || this.#records !== undefined;
+    if (this.#dataLeft > 0 || this.#meta !== undefined || this.#partialBytes > 0 || prepared) {
       throw this.#invalid('it ends in the middle of an entry');
     }
     this.#ended = true;
@@ -410,6 +411,12 @@ export class TarScanner {
       }
       return Math.floor(number);
     };
+    const takeId = (key: string) => {
+      const id = takeNumber(key);
+      // chown takes -1 as "leave it": no archive means that.
+      if (id !== undefined && id < 0) throw this.#invalid(`its extended header has a bad ${key}`);
+      return id;
+    };
     records.delete('hdrcharset');
     const name = take('path') ?? base.name;
     const size = takeNumber('size') ?? base.size;
@@ -418,8 +425,8 @@ export class TarScanner {
       name,
       type: base.type,
       mode: base.mode,
-      uid: takeNumber('uid') ?? base.uid,
-      gid: takeNumber('gid') ?? base.gid,
+      uid: takeId('uid') ?? base.uid,
+      gid: takeId('gid') ?? base.gid,
       userName: take('uname') ?? base.userName,
       groupName: take('gname') ?? base.groupName,
       size: base.type === 'file' ? size : 0,
