@@ -192,7 +192,8 @@ describe.runIf(hasServer)('listing and removing on a real server', () => {
     const place = await newPlace();
     const proxy = await startS3Proxy({ target: place.server.endpoint });
     const storage = await place.open({ endpointUrl: proxy.endpoint });
-    for (const body of ['<html>Please log in</html>', '<ListBucketResult><Contents><Key>half', '']) {
+    const half = '<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>some/where/half';
+    for (const body of ['<html>Please log in</html>', half, `${half}</Key></Contents>`, '']) {
       proxy.plan = () => ({ kind: 'answer', status: 200, body });
       expect(await failure(names(storage)), body).toMatchObject({ code: 'corrupt', permanent: true });
     }

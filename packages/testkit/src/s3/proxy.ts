@@ -93,13 +93,15 @@ export async function startS3Proxy(options: ProxyOptions): Promise<S3Proxy> {
       index: requests.length,
     };
     requests.push(seen);
+    // Afterwards a request whose connection has ended doesn't know its socket any more.
+    const { socket } = request;
     const fault = await proxy.plan(seen);
     await link.delay();
     try {
       await pass(request, answer, fault, options.target, link);
     } catch {
       // One side broke off; the other one is to notice.
-      request.socket.destroy();
+      socket.destroy();
     }
   }
 
@@ -134,8 +136,9 @@ async function pass(
   target: string,
   link: Link,
 ): Promise<void> {
+  const { socket } = request;
   if (fault?.kind === 'answer') return respond(request, answer, fault);
-  if (fault?.kind === 'reset' && fault.when === 'before') return reset(request);
+  if (fault?.kind === 'reset' && fault.when === 'before') return reset(socket);
   if (fault?.kind === 'stall' && fault.when === 'before') return;
   if (request.headers.expect !== undefined) answer.writeContinue();
   const upstream = await exchange(request, fault, target, link);
@@ -143,7 +146,7 @@ async function pass(
   if (fault?.kind === 'reset' && fault.when === 'after') {
     upstream.resume();
     await new Promise((resolve) => upstream.on('end', resolve));
-    return reset(request);
+    return reset(socket);
   }
   if (fault?.kind === 'stall' && fault.when === 'after') return;
   const headers: Record<string, string | string[] | undefined> = { ...upstream.headers };
@@ -156,7 +159,7 @@ async function pass(
     answer.flushHeaders();
     return pipeline(
       upstream,
-      breakOff(fault.after, () => request.socket.resetAndDestroy()),
+      breakOff(fault.after, () => reset(socket)),
       answer,
     );
   }
@@ -171,6 +174,7 @@ async function exchange(
   target: string,
   link: Link,
 ): Promise<IncomingMessage> {
+  const { socket } = request;
   const { hostname, port } = new URL(target);
   const headers: Record<string, string | string[] | undefined> = { ...request.headers };
   delete headers['expect'];
@@ -190,7 +194,7 @@ async function exchange(
   answered.catch(() => {});
   const stages =
     fault?.kind === 'reset-request'
-      ? [breakOff(fault.after, () => request.socket.resetAndDestroy())]
+      ? [breakOff(fault.after, () => reset(socket))]
       : fault?.kind === 'flip-request'
         ? [flip(fault.at), link.shape()]
         : [link.shape()];
@@ -208,8 +212,8 @@ function respond(request: IncomingMessage, answer: ServerResponse, fault: ProxyF
   answer.end(request.method === 'HEAD' ? '' : body);
 }
 
-function reset(request: IncomingMessage): void {
-  request.socket.resetAndDestroy();
+function reset(socket: Socket): void {
+  socket.resetAndDestroy();
 }
 
 function change(headers: Record<string, string | string[] | undefined>, changes: Headers | undefined): void {
