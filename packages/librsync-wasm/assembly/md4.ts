@@ -136,14 +136,13 @@ function md4Chunks4(p0: usize, p1: usize, p2: usize, p3: usize, chunks: u32, sta
   v128.store(state, a); v128.store(state, b, 16); v128.store(state, c, 32); v128.store(state, d, 48);
 }
 
-/** MD4 of four messages of `length` bytes at p, p + stride, …; four digests of 16 bytes go to `to`, 32 bytes apart. */
-export function md4x4(p: usize, stride: usize, length: u32, to: usize): void {
+/** MD4 of four messages of `length` bytes at p0…p3; four digests of 16 bytes go to `to`, 32 bytes apart. */
+export function md4x4(p0: usize, p1: usize, p2: usize, p3: usize, length: u32, to: usize): void {
   v128.store(to, i32x4.splat(0x67452301)); v128.store(to, i32x4.splat(0xefcdab89), 16);
   v128.store(to, i32x4.splat(0x98badcfe), 32); v128.store(to, i32x4.splat(0x10325476), 48);
-  const p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride;
-  md4Chunks4(p, p1, p2, p3, length >> 6, to);
+  md4Chunks4(p0, p1, p2, p3, length >> 6, to);
   const whole = length & ~63, rest = length & 63;
-  const chunks = pad(p + whole, rest, length, PADDED);
+  const chunks = pad(p0 + whole, rest, length, PADDED);
   pad(p1 + whole, rest, length, PADDED + 128);
   pad(p2 + whole, rest, length, PADDED + 256);
   pad(p3 + whole, rest, length, PADDED + 384);

@@ -3,7 +3,7 @@
 
 import { M, M_INVERSE, power } from './rabinkarp';
 import { weakKind } from './sums';
-import { blockLength, filter, filterShift, findWeak, multiplier, passes, passes4 } from './table';
+import { blockLength, filter, filterAgain, filterShift, findWeak, multiplier, passes, passes4, passesAgain4 } from './table';
 
 /** Position and its weak sum: in and out. */
 export let rollAt: usize = 0;
@@ -34,35 +34,73 @@ function stop(p: usize, sum: u32): bool {
   return true;
 }
 
+function keep(a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(SUMS, a);
+  v128.store(SUMS, b, 16);
+  v128.store(SUMS, c, 32);
+  v128.store(SUMS, d, 48);
+}
+
+/** In each lane, the sum of the lanes up to it. */
+// @ts-ignore: decorator
+@inline
+function upTo8(x: v128): v128 {
+  const zero = i16x8.splat(0);
+  x = i16x8.add(x, v128.shuffle<u16>(zero, x, 7, 8, 9, 10, 11, 12, 13, 14));
+  x = i16x8.add(x, v128.shuffle<u16>(zero, x, 6, 7, 8, 9, 10, 11, 12, 13));
+  return i16x8.add(x, v128.shuffle<u16>(zero, x, 4, 5, 6, 7, 8, 9, 10, 11));
+}
+
+// @ts-ignore: decorator
+@inline
+function eighth(x: v128): v128 {
+  return v128.shuffle<u16>(x, x, 7, 7, 7, 7, 7, 7, 7, 7);
+}
+
+/** The first four sums of eight, and the last. */
+// @ts-ignore: decorator
+@inline
+function lows(s1: v128, s2: v128): v128 {
+  return v128.shuffle<u16>(s1, s2, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+// @ts-ignore: decorator
+@inline
+function highs(s1: v128, s2: v128): v128 {
+  return v128.shuffle<u16>(s1, s2, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
 function rollRollsum(p: usize, sum: u32, steps: u32): bool {
-  const length = blockLength, at = i32x4.splat(<i32>filter), shift = filterShift;
+  const length = blockLength, at = i32x4.splat(<i32>filter), again = i32x4.splat(<i32>filterAgain), shift = filterShift;
   // All of it modulo 2^16, so eight positions fit a vector: sums over the lanes so far give s1, sums over these s2.
   const factors = i32x4.splat(multiplier), lengths = i16x8.splat(<i16>length), offsets = i16x8.splat(<i16>(31 * length));
-  const ramp = i16x8(1, 2, 3, 4, 5, 6, 7, 8), zero = i16x8.splat(0);
+  const ramp = i16x8(1, 2, 3, 4, 5, 6, 7, 8);
   let s1 = i16x8.splat(<i16>sum), s2 = i16x8.splat(<i16>(sum >>> 16));
-  for (; steps >= 8; steps -= 8, p += 8) {
-    const gone = v128.load_ext<u8>(p);
-    let x = i16x8.sub(v128.load_ext<u8>(p + length), gone);
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 7, 8, 9, 10, 11, 12, 13, 14));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 6, 7, 8, 9, 10, 11, 12, 13));
-    x = i16x8.add(x, v128.shuffle<u16>(zero, x, 4, 5, 6, 7, 8, 9, 10, 11));
-    let y = i16x8.sub(i16x8.sub(x, offsets), i16x8.mul(lengths, gone));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 7, 8, 9, 10, 11, 12, 13, 14));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 6, 7, 8, 9, 10, 11, 12, 13));
-    y = i16x8.add(y, v128.shuffle<u16>(zero, y, 4, 5, 6, 7, 8, 9, 10, 11));
-    const v1 = i16x8.add(s1, x), v2 = i16x8.add(i16x8.add(s2, y), i16x8.mul(s1, ramp));
-    const low = v128.shuffle<u16>(v1, v2, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<u16>(v1, v2, 4, 12, 5, 13, 6, 14, 7, 15);
-    const hits0 = passes4(i32x4.mul(low, factors), at, shift), hits1 = passes4(i32x4.mul(high, factors), at, shift);
-    if (v128.any_true(v128.or(hits0, hits1)) && p + 8 >= resumeAt) {
-      v128.store(SUMS, low);
-      v128.store(SUMS, high, 16);
-      for (let hits = i32x4.bitmask(hits0) | (i32x4.bitmask(hits1) << 4); hits; hits &= hits - 1) {
-        const i = ctz(hits);
-        if (stop(p + i + 1, load<u32>(SUMS + (i << 2)))) return true;
+  for (; steps >= 16; steps -= 16, p += 16) {
+    const gone0 = v128.load_ext<u8>(p), gone1 = v128.load_ext<u8>(p, 8);
+    const x0 = upTo8(i16x8.sub(v128.load_ext<u8>(p + length), gone0)), x1 = upTo8(i16x8.sub(v128.load_ext<u8>(p + length, 8), gone1));
+    const y0 = upTo8(i16x8.sub(i16x8.sub(x0, offsets), i16x8.mul(lengths, gone0)));
+    const y1 = upTo8(i16x8.sub(i16x8.sub(x1, offsets), i16x8.mul(lengths, gone1)));
+    const v0 = i16x8.add(s1, x0), w0 = i16x8.add(i16x8.add(s2, y0), i16x8.mul(s1, ramp));
+    s1 = eighth(v0);
+    s2 = eighth(w0);
+    const v1 = i16x8.add(s1, x1), w1 = i16x8.add(i16x8.add(s2, y1), i16x8.mul(s1, ramp));
+    s1 = eighth(v1);
+    s2 = eighth(w1);
+    const z0 = lows(v0, w0), z1 = highs(v0, w0), z2 = lows(v1, w1), z3 = highs(v1, w1);
+    const h0 = i32x4.mul(z0, factors), h1 = i32x4.mul(z1, factors), h2 = i32x4.mul(z2, factors), h3 = i32x4.mul(z3, factors);
+    const hits0 = passes4(h0, at, shift), hits1 = passes4(h1, at, shift), hits2 = passes4(h2, at, shift), hits3 = passes4(h3, at, shift);
+    if (v128.any_true(v128.or(v128.or(hits0, hits1), v128.or(hits2, hits3))) && p + 16 >= resumeAt) {
+      let hits = i32x4.bitmask(v128.and(hits0, passesAgain4(h0, again, shift))) | (i32x4.bitmask(v128.and(hits1, passesAgain4(h1, again, shift))) << 4)
+        | (i32x4.bitmask(v128.and(hits2, passesAgain4(h2, again, shift))) << 8) | (i32x4.bitmask(v128.and(hits3, passesAgain4(h3, again, shift))) << 12);
+      if (hits) {
+        keep(z0, z1, z2, z3);
+        for (; hits; hits &= hits - 1) {
+          const i = ctz(hits);
+          if (stop(p + i + 1, load<u32>(SUMS + (i << 2)))) return true;
+        }
       }
     }
-    s1 = v128.shuffle<u16>(v1, v1, 7, 7, 7, 7, 7, 7, 7, 7);
-    s2 = v128.shuffle<u16>(v2, v2, 7, 7, 7, 7, 7, 7, 7, 7);
   }
   sum = <u32>i16x8.extract_lane_u(s1, 0) | (<u32>i16x8.extract_lane_u(s2, 0) << 16);
   for (; steps > 0; --steps) {
@@ -98,7 +136,7 @@ function powers(first: u32, ratio: u32): v128 {
 }
 
 function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
-  const length = blockLength, at = i32x4.splat(<i32>filter), shift = filterShift;
+  const length = blockLength, at = i32x4.splat(<i32>filter), again = i32x4.splat(<i32>filterAgain), shift = filterShift;
   // sum(k) = M^k · (sum + Σ x(j) · M^-(j+1)) with x = come - M^length · (gone + M - 1): the products with powers that are
   // the same at each step don't wait for each other. The filter's factor is multiplied into the powers M^k beforehand.
   const leading = power(length), factor = multiplier;
@@ -120,17 +158,17 @@ function rollRabinKarp(p: usize, sum: u32, steps: u32): bool {
     const y0 = upTo(i32x4.mul(x0, down0)), y1 = i32x4.add(upTo(i32x4.mul(x1, down1)), fourth(y0));
     const y2 = i32x4.add(upTo(i32x4.mul(x2, down2)), fourth(y1)), y3 = i32x4.add(upTo(i32x4.mul(x3, down3)), fourth(y2));
     const z0 = i32x4.add(start, y0), z1 = i32x4.add(start, y1), z2 = i32x4.add(start, y2), z3 = i32x4.add(start, y3);
-    const hits0 = passes4(i32x4.mul(z0, up0), at, shift), hits1 = passes4(i32x4.mul(z1, up1), at, shift);
-    const hits2 = passes4(i32x4.mul(z2, up2), at, shift), hits3 = passes4(i32x4.mul(z3, up3), at, shift);
+    const h0 = i32x4.mul(z0, up0), h1 = i32x4.mul(z1, up1), h2 = i32x4.mul(z2, up2), h3 = i32x4.mul(z3, up3);
+    const hits0 = passes4(h0, at, shift), hits1 = passes4(h1, at, shift), hits2 = passes4(h2, at, shift), hits3 = passes4(h3, at, shift);
     if (v128.any_true(v128.or(v128.or(hits0, hits1), v128.or(hits2, hits3))) && p + 16 >= resumeAt) {
-      v128.store(SUMS, z0);
-      v128.store(SUMS, z1, 16);
-      v128.store(SUMS, z2, 32);
-      v128.store(SUMS, z3, 48);
-      let hits = i32x4.bitmask(hits0) | (i32x4.bitmask(hits1) << 4) | (i32x4.bitmask(hits2) << 8) | (i32x4.bitmask(hits3) << 12);
-      for (; hits; hits &= hits - 1) {
-        const i = ctz(hits);
-        if (stop(p + i + 1, load<u32>(SUMS + (i << 2)) * power(i + 1))) return true;
+      let hits = i32x4.bitmask(v128.and(hits0, passesAgain4(h0, again, shift))) | (i32x4.bitmask(v128.and(hits1, passesAgain4(h1, again, shift))) << 4)
+        | (i32x4.bitmask(v128.and(hits2, passesAgain4(h2, again, shift))) << 8) | (i32x4.bitmask(v128.and(hits3, passesAgain4(h3, again, shift))) << 12);
+      if (hits) {
+        keep(z0, z1, z2, z3);
+        for (; hits; hits &= hits - 1) {
+          const i = ctz(hits);
+          if (stop(p + i + 1, load<u32>(SUMS + (i << 2)) * power(i + 1))) return true;
+        }
       }
     }
     sum = i32x4.extract_lane(z3, 3) * sixteenUp;

@@ -49,6 +49,13 @@ let copyLength: u64 = 0;
 
 const DIGESTS: usize = memory.data(4 * 32, 16);
 
+/** Candidates: position, entry, weak sum, on the diagonal?, what was owed before. None is left when a call ends. */
+const CANDIDATES: usize = memory.data(4 * 24, 8);
+const CANDIDATE: usize = 24;
+let candidates: u32 = 0;
+/** Bytes from the last match or literal up to which each candidate is decided at once: most matches are near. */
+const PATIENT: usize = 16384;
+
 // A delta's state: 0 litStart, 4 pos, 8 end, 12 out, 16 outEnd, 20 rolling, 24 weak, 28 expected, 32 copy
 // (start, length), 48 owed - pos, 56 diagonal - pos, 60 diagonalBlock.
 
@@ -74,8 +81,13 @@ export function scan(state: usize, last: u32): u32 {
 
 function search(): u32 {
   const length = blockLength;
-  while (end - pos >= length) {
+  while (true) {
+    const ahead = <i32>(end - pos) - <i32>length;
+    const literal = <u32>(pos - litStart);
+    // Before a literal is written, or the data moves: is one of the candidates a match?
+    if (candidates && (ahead <= 0 || literal == LITERAL) && decide()) continue;
     if (outEnd - out < ROOM) return WANTS_ROOM;
+    if (ahead < 0) return WANTS_INPUT;
     if (!rolling) {
       weak = weakOf(pos, length);
       if (matchExpected() || matchAny(length)) continue;
@@ -83,21 +95,23 @@ function search(): u32 {
       diagonal = pos + length;
       diagonalBlock = expected + 1;
     }
-    const literal = <u32>(pos - litStart);
     if (literal == LITERAL) {
       flushLiteral();
       continue;
     }
-    const ahead = <u32>(end - pos) - length;
-    if (!ahead) break;
+    if (!ahead) return WANTS_INPUT;
     let steps = min<u32>(ahead, LITERAL - literal);
     if (length >= DIAGONAL_BLOCK) steps = min<u32>(steps, <u32>(diagonal - pos));
     const stopped = roll(pos, weak, steps, <usize>max<i64>(min<i64>(owed - BURST, 0xffffffff), 0));
     pos = rollAt;
     weak = rollSum;
-    if ((length >= DIAGONAL_BLOCK && pos == diagonal && matchDiagonal()) || (stopped && matchEntry(rollEntry, length))) rolling = 0;
+    if (length >= DIAGONAL_BLOCK && pos == diagonal) {
+      const block = diagonalBlock++;
+      diagonal += length;
+      if (block < blocks && recordWeak(block) == weak && propose(block + 1, 1)) continue;
+    }
+    if (stopped) propose(rollEntry, 0);
   }
-  return WANTS_INPUT;
 }
 
 /** After the last byte: ever shorter ends, of which one may be the basis's short last block; then what is pending. */
@@ -135,7 +149,7 @@ function matchExpected(): bool {
   const most = min<u32>(min<u32>(4, blocks - expected), <u32>((end - pos) / length));
   let likely: u32 = 1;
   while (likely < most && weakOf(pos + likely * length, length) == recordWeak(expected + likely)) ++likely;
-  if (likely == 4) strong4(pos, length, DIGESTS);
+  if (likely == 4) strong4(pos, pos + length, pos + 2 * length, pos + 3 * length, length, DIGESTS);
   else for (let i: u32 = likely; i > 0; --i) strong(pos + (i - 1) * length, length, DIGESTS + ((i - 1) << 5));
   let same: u32 = 0;
   while (same < likely && sameStrong(strongAt(expected + same), DIGESTS + (same << 5))) ++same;
@@ -145,28 +159,49 @@ function matchExpected(): bool {
   return true;
 }
 
-/** Does the basis go on as if nothing had moved since the last match? */
-function matchDiagonal(): bool {
-  const block = diagonalBlock++, length = blockLength;
-  diagonal += length;
-  if (block >= blocks || recordWeak(block) != weak) return false;
-  strong(pos, length, DIGESTS);
-  if (!sameStrong(strongAt(block), DIGESTS)) {
-    owed = max<i64>(owed, pos) + penalty;
-    return false;
+/**
+ * The block at `pos` may be one of the basis: the one after `entry` in the primary table, or, on the diagonal, block `entry` - 1.
+ * Far from the last match that is rarely so: then four such candidates are hashed at once, and the search goes on until there are
+ * so many. The first that is a match counts, and what was found behind it is forgotten: as if each had been decided at once.
+ */
+function propose(entry: u32, onDiagonal: u32): bool {
+  const candidate = CANDIDATES + <usize>candidates * CANDIDATE;
+  ++candidates;
+  store<u32>(candidate, pos); store<u32>(candidate, entry, 4); store<u32>(candidate, weak, 8); store<u32>(candidate, onDiagonal, 12);
+  store<i64>(candidate, owed, 16);
+  owed = max<i64>(owed, pos) + penalty;
+  return (candidates == 4 || pos - litStart < PATIENT) && decide();
+}
+
+function decide(): bool {
+  const n = candidates, length = blockLength;
+  candidates = 0;
+  const p0 = load<u32>(CANDIDATES);
+  if (n == 1) strong(p0, length, DIGESTS);
+  else {
+    const p1 = load<u32>(CANDIDATES, CANDIDATE), p2 = n > 2 ? load<u32>(CANDIDATES, 2 * CANDIDATE) : p0;
+    strong4(p0, p1, p2, n > 3 ? load<u32>(CANDIDATES, 3 * CANDIDATE) : p0, length, DIGESTS);
   }
-  matched(block, length);
-  expected = block + 1;
-  return true;
+  for (let i: u32 = 0; i < n; ++i) {
+    const candidate = CANDIDATES + <usize>i * CANDIDATE, digest = DIGESTS + (i << 5), entry = load<u32>(candidate, 4);
+    let block = entry - 1;
+    if (!load<u32>(candidate, 12)) block = findStrong(entry, load<u32>(candidate, 8), digest);
+    else if (!sameStrong(strongAt(block), digest)) continue;
+    if (<i32>block < 0) continue;
+    pos = load<u32>(candidate);
+    owed = load<i64>(candidate, 16);
+    matched(block, length);
+    expected = block + 1;
+    rolling = 0;
+    return true;
+  }
+  return false;
 }
 
 /** Is there any block like the `length` bytes at `pos`, whose weak sum is `weak`? */
 function matchAny(length: u32): bool {
   const entry = findWeak(weak);
-  return entry != 0 && matchEntry(entry, length);
-}
-
-function matchEntry(entry: u32, length: u32): bool {
+  if (!entry) return false;
   strong(pos, length, DIGESTS);
   const block = findStrong(entry, weak, DIGESTS);
   if (block < 0) {

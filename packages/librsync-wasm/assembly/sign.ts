@@ -11,7 +11,7 @@ const DIGESTS: usize = memory.data(4 * 32, 16);
 export function signBlocks(p: usize, count: u32, blockLength: u32, strongLength: u32, to: usize): usize {
   const record = 4 + strongLength;
   for (; count >= 4; count -= 4) {
-    strong4(p, blockLength, DIGESTS);
+    strong4(p, p + blockLength, p + 2 * blockLength, p + 3 * blockLength, blockLength, DIGESTS);
     for (let lane: usize = 0; lane < 4; ++lane, p += blockLength, to += record) putRecord(weakOf(p, blockLength), DIGESTS + (lane << 5), to);
   }
   for (; count > 0; --count, p += blockLength, to += record) {

@@ -32,13 +32,13 @@ export function strong(p: usize, length: u32, to: usize): void {
   else md4(p, length, to);
 }
 
-/** The strong sums of four blocks at p, p + length, …, to `to`, 32 bytes apart. */
-export function strong4(p: usize, length: u32, to: usize): void {
+/** The strong sums of four blocks of `length` bytes, to `to`, 32 bytes apart. */
+export function strong4(p0: usize, p1: usize, p2: usize, p3: usize, length: u32, to: usize): void {
   if (strongKind) {
-    blake2bx2(p, p + length, length, to);
-    blake2bx2(p + 2 * length, p + 3 * length, length, to + 64);
+    blake2bx2(p0, p1, length, to);
+    blake2bx2(p2, p3, length, to + 64);
   } else {
-    md4x4(p, length, length, to);
+    md4x4(p0, p1, p2, p3, length, to);
   }
 }
 

@@ -1,6 +1,7 @@
 // A loaded signature: its records as they came, and three tables over them.
 //
-//   filter    four bits for every weak sum, one in each byte of a 32-bit word: answers most positions of unmatched data
+//   filter    four bits for every weak sum, one in each byte of a 32-bit word, and four more in a second array, asked when
+//             the first agree: answers nearly all positions of unmatched data, most from the second-level cache
 //   primary   open addressing by weak sum: {weak, block + 1}; one entry for each weak sum, the lowest block
 //   overflow  open addressing by weak and strong sum, for blocks that share a weak sum with another strong one
 //
@@ -12,6 +13,8 @@ export let strongLength: u32 = 0;
 export let blocks: u32 = 0;
 
 export let filter: usize = 0;
+/** The filter's second half. */
+export let filterAgain: usize = 0;
 export let filterShift: u32 = 0;
 export let multiplier: u32 = 1;
 
@@ -38,7 +41,7 @@ export function describe(length: u32, strongBytes: u32, positions: u32): void {
 }
 
 /**
- * Builds the tables over `count` records at `at`: 2^filterLog words of filter (4 bytes), 2^primaryLog entries (8 bytes) and
+ * Builds the tables over `count` records at `at`: 2^filterLog words of filter (8 bytes), 2^primaryLog entries (8 bytes) and
  * 2^overflowLog entries (4 bytes). Returns 0, or 1 when the overflow table is more than half full: then repeat with a larger one.
  */
 export function buildTable(
@@ -54,15 +57,18 @@ export function buildTable(
   overflow = overflowAt;
   overflowMask = (1 << overflowLog) - 1;
   multiplier = seed | 1;
-  memory.fill(filterAt, 0, <usize>4 << filterLog);
+  const half = <usize>4 << filterLog;
+  filterAgain = filterAt + half;
+  memory.fill(filterAt, 0, <usize>8 << filterLog);
   memory.fill(primaryAt, 0, <usize>8 << primaryLog);
   memory.fill(overflowAt, 0, <usize>4 << overflowLog);
   let crowd: u32 = 0;
   for (let block: u32 = 0; block < count; ++block) {
     const weak = recordWeak(block);
     const h = weak * multiplier;
-    const word = filterAt + ((h >>> filterShift) << 2);
+    const word = filterAt + ((h >>> filterShift) << 2), second = word + half;
     store<u32>(word, load<u32>(word) | filterBits(h));
+    store<u32>(second, load<u32>(second) | filterBits(h * MIX));
     let slot = h >>> primaryShift;
     for (; ; slot = (slot + 1) & primaryMask) {
       const entry = primaryAt + (slot << 3);
@@ -102,7 +108,7 @@ export function sameStrong(a: usize, b: usize): bool {
   return true;
 }
 
-/** A weak sum's bits in its filter word, one in each byte; `h` is the sum times the multiplier. */
+/** A weak sum's bits in its half of a filter word, one in each byte; `h` is the sum times the multiplier. */
 // @ts-ignore: decorator
 @inline
 function filterBits(h: u32): u32 {
@@ -112,17 +118,30 @@ function filterBits(h: u32): u32 {
 
 /** Whether the filter lets a weak sum through: then it must be looked up. */
 export function passes(weak: u32): bool {
-  const h = weak * multiplier, bits = filterBits(h);
-  return (load<u32>(filter + ((h >>> filterShift) << 2)) & bits) == bits;
+  const h = weak * multiplier, first = filterBits(h), second = filterBits(h * MIX), place = (h >>> filterShift) << 2;
+  return (load<u32>(filter + place) & first) == first && (load<u32>(filterAgain + place) & second) == second;
 }
 
-/** The same for four weak sums, times the multiplier: all ones in the lanes that pass. */
+/** The first half of that for four weak sums, times the multiplier: all ones in the lanes that pass. */
 // @ts-ignore: decorator
 @inline
 export function passes4(h: v128, at: v128, shift: u32): v128 {
+  return bitsSet(h, i32x4.mul(h, i32x4.splat(MIX)), at, shift);
+}
+
+/** The second half: `at` is where that lies. */
+// @ts-ignore: decorator
+@inline
+export function passesAgain4(h: v128, at: v128, shift: u32): v128 {
+  return bitsSet(h, i32x4.mul(h, i32x4.splat(MIX * MIX)), at, shift);
+}
+
+// @ts-ignore: decorator
+@inline
+function bitsSet(h: v128, g: v128, at: v128, shift: u32): v128 {
   const places = i32x4.add(i32x4.shl(i32x4.shr_u(h, shift), 2), at);
   const powers = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
-  const bits = i8x16.swizzle(powers, v128.and(i32x4.shr_u(i32x4.mul(h, i32x4.splat(MIX)), 5), i32x4.splat(0x07070707)));
+  const bits = i8x16.swizzle(powers, v128.and(i32x4.shr_u(g, 5), i32x4.splat(0x07070707)));
   const a = i64x2.extract_lane(places, 0), b = i64x2.extract_lane(places, 1);
   let words = v128.load32_zero(<usize>a);
   words = v128.load_lane<u32>(<usize>(a >>> 32), words, 1);

@@ -17,9 +17,7 @@ import type { Arena, ArenaPool } from './wasm.js';
 /** Block numbers have 31 bits in the tables. */
 const MOST_BLOCKS = 2 ** 31 - 1;
 const LEAST_LOG = 4;
-/** 512 KiB of filter stay in a core's second-level cache; more only where the blocks are too many for it. */
-const CACHED_FILTER_LOG = 17;
-/** Five bits each of a 32-bit product choose the two bits in a filter word, which leaves 22 to choose the word. */
+/** Words of the filter, at one or two blocks a word; the tests' bits come from a 32-bit product, of which few are left beyond that. */
 const MOST_FILTER_LOG = 22;
 
 /** Collects a signature piece by piece. */
@@ -72,15 +70,14 @@ export class SignatureLoader {
     const { parameters, details } = this.#read();
     const { kernel } = arena;
     const primaryLog = logOf(blocks * 1.5);
-    const wanted = logOf(blocks) + 4 - 5;
-    const filterLog = Math.min(Math.max(wanted, Math.min(wanted + 1, CACHED_FILTER_LOG), LEAST_LOG), MOST_FILTER_LOG);
+    const filterLog = Math.min(Math.max(logOf(blocks) - 1, LEAST_LOG), MOST_FILTER_LOG);
     kernel.chooseSums(details.weakKind, details.strongKind);
     kernel.describe(
       parameters.blockLength,
       parameters.strongLength,
       penaltyOf(details, parameters.blockLength, blocks),
     );
-    const filter = arena.alloc(4 * 2 ** filterLog);
+    const filter = arena.alloc(8 * 2 ** filterLog);
     const primary = arena.alloc(8 * 2 ** primaryLog);
     const seed = Math.floor(Math.random() * 2 ** 32);
     let overflowLog = LEAST_LOG;

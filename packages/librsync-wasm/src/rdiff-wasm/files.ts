@@ -8,7 +8,8 @@ import { type Basis, loadRsync, type Signature, type SignatureOptions } from '..
 
 /** What one read asks for: larger ones leave the second-level cache before they are hashed. */
 const READ = 256 << 10;
-const WRITE = 256 << 10;
+/** Shorter output is collected before it is written. */
+const WRITE = 64 << 10;
 
 /** Bytes in and out, for `--statistics`. */
 export interface Traffic {
