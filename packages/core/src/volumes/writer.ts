@@ -73,7 +73,9 @@ export class VolumeWriter {
         continue;
       }
       if (this.#volume === undefined) this.#volume = await this.#open();
-      const decision = decideCut(this.#volume.object, volumeBytes, this.#lag);
+      // However small volumes are to be, each takes a block: cutting empty ones would never end.
+      const isEmpty = this.#volume.start === undefined;
+      const decision = isEmpty ? 'go-on' : decideCut(this.#volume.object, volumeBytes, this.#lag);
       if (decision === 'cut') {
         await this.#close(this.#volume);
         this.#volume = undefined;
