@@ -106,7 +106,7 @@ export class TreeWriter {
       );
     }
     attempt(
-      () => lutimesSync(place, header.mtime, header.mtime),
+      () => lutimesSync(place, timeOf(header), timeOf(header)),
       (e) => onAttribute(path, 'time', e),
     );
   }
@@ -135,8 +135,14 @@ export class TreeWriter {
     }
     const place = this.#handles.place(path);
     const from = Buffer.from(this.#handles.current.prefix + this.#temporaryName, 'latin1');
-    if (this.#options.replace) this.#makeWay(place);
-    renameSync(from, place);
+    try {
+      if (this.#options.replace) this.#makeWay(place);
+      else refuseExisting(place);
+      renameSync(from, place);
+    } catch (error) {
+      unlinkSync(from);
+      throw error;
+    }
     // Opening a fifo or device to reach it by handle could block or act; it was just made here.
     const fd = openSync(place, O_PATH | constants.O_NOFOLLOW);
     try {
@@ -201,7 +207,7 @@ export class TreeWriter {
       (e) => onAttribute(path, 'mode', e),
     );
     attempt(
-      () => futimesSync(fd, header.mtime, header.mtime),
+      () => futimesSync(fd, timeOf(header), timeOf(header)),
       (e) => onAttribute(path, 'time', e),
     );
   }
@@ -214,7 +220,7 @@ export class TreeWriter {
       (e) => onAttribute(path, 'mode', e),
     );
     attempt(
-      () => utimesSync(place, header.mtime, header.mtime),
+      () => utimesSync(place, timeOf(header), timeOf(header)),
       (e) => onAttribute(path, 'time', e),
     );
   }
@@ -228,6 +234,11 @@ export class TreeWriter {
     });
     return owned;
   }
+}
+
+/** As a number, Node takes a time before 1970 for the current one. */
+function timeOf({ mtime }: TarHeader): number | Date {
+  return mtime < 0 ? new Date(mtime * 1000) : mtime;
 }
 
 interface FileWriterOptions {
