@@ -37,20 +37,35 @@ export class Codec {
       case 'plain':
         return stored;
       case 'gzip':
-        return unlessEmpty(stored, (bytes) => gunzip(bytes, { subject }));
-      case 'openpgp':
-        if (this.#encryption.open === undefined) {
-          throw new RedupError(
-            'PASSPHRASE_MISSING',
-            `${subject} is encrypted, and there is neither a passphrase nor a key`,
-            {
-              subject,
-              hint: 'Set PASSPHRASE in the environment, or make the secret key available.',
-            },
-          );
-        }
-        return open(stored, this.#encryption.open);
+        return closing(stored, (whole) => unlessEmpty(whole, (bytes) => gunzip(bytes, { subject })));
+      case 'openpgp': {
+        const options = this.#encryption.open;
+        return closing(stored, (bytes) => {
+          if (options === undefined) throw noKey(subject);
+          return open(bytes, { ...options, subject });
+        });
+      }
     }
+  }
+}
+
+function noKey(subject: string): RedupError {
+  return new RedupError('PASSPHRASE_MISSING', `${subject} is encrypted, and there is neither a passphrase nor a key`, {
+    subject,
+    hint: 'Set PASSPHRASE in the environment, or make the secret key available.',
+  });
+}
+
+/** Ends the stored bytes too when reading stops early or fails: behind them is an open file or connection. */
+async function* closing(
+  stored: AsyncIterable<Uint8Array>,
+  read: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  const source = stored[Symbol.asyncIterator]();
+  try {
+    yield* read({ [Symbol.asyncIterator]: () => source });
+  } finally {
+    await source.return?.();
   }
 }
 
