@@ -55,11 +55,12 @@ describe('the package', () => {
     );
   });
 
-  it('is compiled and instantiated in less than 5 ms', () => {
+  it('is compiled and instantiated in less than 5 ms of processor time', () => {
     const code = `import { loadRsync } from ${JSON.stringify(join(ROOT, 'dist/index.js'))};
-      const start = performance.now();
+      const start = process.cpuUsage();
       loadRsync().createSignature().dispose();
-      console.log(performance.now() - start);`;
+      const { user, system } = process.cpuUsage(start);
+      console.log((user + system) / 1000);`;
     const times = Array.from({ length: 7 }, () =>
       Number(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })),
     );
