@@ -67,7 +67,7 @@ async function runSchedule(place: Place, seed: number): Promise<{ resumed: boole
     const clean = await place.open({ chunkBytes: 5 * MIB });
     await check(clean, data, stored, seed);
     // The next run completes it, without overwriting anything.
-    if (first !== 'complete') await backup(place, place.server.endpoint, data, stored);
+    if (first !== 'complete') await backup(place, place.server.endpoint, data, stored, 30_000);
     await check(clean, data, new Set(data.keys()), seed);
     await clean.remove([...data.keys()]);
     return { resumed: first !== 'complete', faults };
@@ -82,10 +82,11 @@ async function backup(
   endpointUrl: string,
   data: ReadonlyMap<string, Buffer>,
   stored: Set<string>,
+  timeoutMs = 300,
 ): Promise<void> {
   const storage = await place.open({
     endpointUrl,
-    timeoutMs: 250,
+    timeoutMs,
     chunkBytes: 5 * MIB,
     retry: { ...quick, attempts: 4 },
   });

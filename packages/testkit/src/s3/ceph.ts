@@ -164,6 +164,8 @@ rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = testkey-1=${kmsKey}
 rgw gc obj min wait = 1
+rgw gc processor period = 5
+rgw gc processor max time = 5
 `;
 }
 
