@@ -2,10 +2,13 @@
  * One chunk of bytes → complete deflate blocks (RFC 1951) that end on a byte and refer to nothing
  * before them, so that chunks made anywhere, in any order, lie end to end as one stream.
  *
- * Incompressible chunks are stored: zlib would spend 10 ms to find out (random data: 2 GB/s stored).
+ * Incompressible chunks are stored: a search would spend milliseconds to find out (random data: 2 GB/s stored).
  */
 import { constants, deflateRawSync } from 'node:zlib';
+import { WASM_CHUNK_BYTES, wasmDeflate } from './wasm-deflate.js';
 
+/** Levels up to this one are WebAssembly's: 1 greedy, 2 and 3 lazy. */
+const LAZY_LEVEL = 3;
 const STORED_MAX = 65535;
 const STORED_HEADER = 5;
 /** Samples for the entropy test: 16 × 256 bytes, spread, so that mixed chunks are noticed as such. */
@@ -26,6 +29,14 @@ export function deflateChunkBound(chunkBytes: number): number {
 export function deflateChunk(input: Uint8Array, output: Uint8Array, level: number, isLast: boolean): number {
   if (input.length === 0) return isLast ? storeChunk(input, output, true) : 0;
   if (level === 0 || isIncompressible(input)) return storeChunk(input, output, isLast);
+  const length =
+    level <= LAZY_LEVEL && input.length <= WASM_CHUNK_BYTES
+      ? wasmDeflate(input, output, level < LAZY_LEVEL - 1 ? 'greedy' : 'lazy', isLast)
+      : zlibDeflate(input, output, level, isLast);
+  return length === -1 || length >= deflateChunkBound(input.length) ? storeChunk(input, output, isLast) : length;
+}
+
+function zlibDeflate(input: Uint8Array, output: Uint8Array, level: number, isLast: boolean): number {
   const deflated = deflateRawSync(input, {
     level,
     memLevel: 9,
@@ -33,7 +44,7 @@ export function deflateChunk(input: Uint8Array, output: Uint8Array, level: numbe
     // One output buffer, never a list to be joined.
     chunkSize: Math.max(64, input.length + 64),
   });
-  if (deflated.length >= deflateChunkBound(input.length)) return storeChunk(input, output, isLast);
+  if (deflated.length > output.length) return -1;
   output.set(deflated);
   return deflated.length;
 }

@@ -22,7 +22,7 @@ export function gzipTrailer(crc: number, size: number): Uint8Array {
 export interface GzipOptions {
   /** Seconds since 1970 for the header; default 0, which means none. */
   readonly mtime?: number;
-  /** zlib's level; see `DeflateRing`. */
+  /** See `DeflateRing`. */
   readonly level?: number;
   /** Worker threads; default 0, which suits small files. */
   readonly workers?: number;
