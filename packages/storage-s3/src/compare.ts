@@ -3,7 +3,7 @@
 import * as sdk from '@aws-sdk/client-s3';
 import { digest, isStorageError, type StoredObject, sourceSize, type UploadSource } from '@redup/storage';
 import { download, SHA256_METADATA } from './download.js';
-import { expectedTag, fingerprint } from './fingerprint.js';
+import { expectedTag, Fingerprint } from './fingerprint.js';
 import type { Gateway } from './gateway.js';
 
 interface Where {
@@ -24,7 +24,7 @@ export async function compareStored(
   if (stored.size !== sourceSize(source)) return false;
   const multipart = stored.tag?.includes('-') === true;
   const partBytes = multipart ? where.partBytes : Math.max(stored.size, 1);
-  const print = await fingerprint(stored.name, source, { partBytes, md5: true, announced: undefined });
+  const print = await new Fingerprint(stored.name, source, { partBytes, md5: true, announced: undefined }).finish();
   if (stored.tag !== undefined && stored.tag === expectedTag(print.parts, multipart)) return true;
   // The ETag is no MD5 (KMS), or of other parts: ask for the hash noted with the object, else read it.
   const call = { action: `look at ${stored.name}`, subject: stored.name, permission: 's3:GetObject', signal };

@@ -1,6 +1,6 @@
 /** What is known of the bytes to send: their hashes, as a whole and by part, in one pass over the source. */
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { isStorageError, printable, readSource, StorageError, sourceSize, type UploadSource } from '@redup/storage';
 
@@ -13,34 +13,85 @@ export interface Part {
   readonly md5: Buffer | undefined;
 }
 
-export interface Fingerprint {
-  readonly size: number;
-  readonly sha256: Buffer;
-  /** One part: the whole. */
-  readonly parts: readonly Part[];
+export interface FingerprintOptions {
+  /** The size of every part but the last. */
+  readonly partBytes: number;
+  readonly md5: boolean;
+  /** The whole's SHA-256 in hex, when the caller knows it. */
+  readonly announced: string | undefined;
 }
 
 /**
- * @param partBytes the size of every part but the last
- * @throws StorageError `corrupt` when the source's size or SHA-256 is not what was announced
+ * Hashes of a source, part by part in their order. Parts can be sent while later ones are still to be hashed; only the
+ * whole's SHA-256 has to be known before, from the caller or from an extra pass.
  */
-export async function fingerprint(
-  name: string,
-  source: UploadSource,
-  options: { readonly partBytes: number; readonly md5: boolean; readonly announced: string | undefined },
-): Promise<Fingerprint> {
-  const size = sourceSize(source);
-  const parts: Part[] = [];
-  const whole = createHash('sha256');
-  for (let start = 0; start === 0 || start < size; start += options.partBytes) {
-    const end = Math.min(start + options.partBytes, size);
-    const single = start === 0 && end === size;
-    parts.push(await hashPart(name, source, { start, end, md5: options.md5, ...(single ? {} : { whole }) }));
+export class Fingerprint {
+  readonly size: number;
+  readonly count: number;
+  /** Those hashed so far. */
+  readonly parts: Part[] = [];
+  readonly #name: string;
+  readonly #source: UploadSource;
+  readonly #options: FingerprintOptions;
+  readonly #whole = createHash('sha256');
+  #sha256: Buffer | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, source: UploadSource, options: FingerprintOptions) {
+    this.size = sourceSize(source);
+    this.count = Math.max(1, Math.ceil(this.size / options.partBytes));
+    this.#name = name;
+    this.#source = source;
+    this.#options = options;
+    if (options.announced !== undefined) this.#sha256 = Buffer.from(options.announced, 'hex');
   }
-  const [first] = parts;
-  const sha256 = parts.length === 1 && first ? first.sha256 : whole.digest();
-  if (options.announced !== undefined && sha256.toString('hex') !== options.announced) throw notAsAnnounced(name);
-  return { size, sha256, parts };
+
+  /** Of the whole: announced, or known because all parts were hashed. */
+  get sha256(): Buffer {
+    if (this.#sha256 === undefined) throw new RangeError('not hashed yet');
+    return this.#sha256;
+  }
+
+  /**
+   * The next part, hashed. May be called again before it has resolved: parts come in the order of the calls.
+   *
+   * @throws StorageError `corrupt` when the source's size or SHA-256 is not what was announced
+   */
+  next(): Promise<Part> {
+    const part = this.#last.then(() => this.#hashNext());
+    this.#last = part.catch(() => undefined);
+    return part;
+  }
+
+  /** Hashes what is left. */
+  async finish(): Promise<this> {
+    while (this.parts.length < this.count) await this.next();
+    return this;
+  }
+
+  async #hashNext(): Promise<Part> {
+    const start = this.parts.length * this.#options.partBytes;
+    const end = Math.min(start + this.#options.partBytes, this.size);
+    const sha256 = createHash('sha256');
+    const md5 = this.#options.md5 ? createHash('md5') : undefined;
+    for await (const piece of partBytes(this.#name, this.#source, start, end)) {
+      sha256.update(piece);
+      md5?.update(piece);
+      if (this.count > 1) this.#whole.update(piece);
+    }
+    const part = { start, end, sha256: sha256.digest(), md5: md5?.digest() };
+    this.parts.push(part);
+    if (this.parts.length === this.count) this.#end(part);
+    return part;
+  }
+
+  #end(last: Part): void {
+    const found = this.count > 1 ? this.#whole.digest() : last.sha256;
+    if (this.#options.announced !== undefined && found.toString('hex') !== this.#options.announced) {
+      throw notAsAnnounced(this.#name);
+    }
+    this.#sha256 = found;
+  }
 }
 
 /** @throws StorageError `corrupt` when a file is not as long as announced */
@@ -80,22 +131,6 @@ export async function* partBytes(
   if (at !== end) throw sizeDiffers(name, end, at);
 }
 
-async function hashPart(
-  name: string,
-  source: UploadSource,
-  part: { readonly start: number; readonly end: number; readonly md5: boolean; readonly whole?: Hash },
-): Promise<Part> {
-  const { start, end } = part;
-  const sha256 = createHash('sha256');
-  const md5 = part.md5 ? createHash('md5') : undefined;
-  for await (const piece of partBytes(name, source, start, end)) {
-    sha256.update(piece);
-    md5?.update(piece);
-    part.whole?.update(piece);
-  }
-  return { start, end, sha256: sha256.digest(), md5: md5?.digest() };
-}
-
 /** S3's ETag of an object sent like this, without encryption by KMS: MD5, or MD5 of the parts' MD5s. */
 export function expectedTag(parts: readonly Part[], multipart: boolean): string | undefined {
   const digests = parts.flatMap(({ md5 }) => (md5 === undefined ? [] : [md5]));
@@ -104,7 +139,7 @@ export function expectedTag(parts: readonly Part[], multipart: boolean): string 
   return `${createHash('md5').update(Buffer.concat(digests)).digest('hex')}-${digests.length}`;
 }
 
-export function notAsAnnounced(name: string): StorageError {
+function notAsAnnounced(name: string): StorageError {
   return new StorageError('corrupt', `${printable(name)}: the bytes to store don't match their SHA-256`, {
     subject: name,
     permanent: true,

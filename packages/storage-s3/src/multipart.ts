@@ -27,17 +27,14 @@ export async function sendParts(
   const stop = new AbortController();
   const signal = upload.call.signal ? AbortSignal.any([upload.call.signal, stop.signal]) : stop.signal;
   try {
-    const sent: CompletedPart[] = new Array(upload.print.parts.length);
-    await forEachLimited(upload.print.parts, parallel, async (part, index) => {
+    const sent: CompletedPart[] = new Array(upload.print.count);
+    const known = [...upload.print.parts];
+    await forEachLimited([...sent.keys()], parallel, async (index) => {
       try {
-        sent[index] = await sendPart(
-          gateway,
-          uploader,
-          { ...upload, call: { ...upload.call, signal } },
-          target,
-          part,
-          index + 1,
-        );
+        // In the order of the parts, because each worker asks before it waits for anything.
+        const part = await (known[index] ?? upload.print.next());
+        const stoppable = { ...upload, call: { ...upload.call, signal } };
+        sent[index] = await sendPart(gateway, uploader, stoppable, target, part, index + 1);
       } catch (error) {
         stop.abort();
         throw error;

@@ -24,7 +24,7 @@ import {
 import { compareStored } from './compare.js';
 import { SHA256_METADATA } from './download.js';
 import { failureOf } from './errors.js';
-import { checkSize, expectedTag, type Fingerprint, fingerprint, partBytes } from './fingerprint.js';
+import { checkSize, expectedTag, Fingerprint, partBytes } from './fingerprint.js';
 import { type AttemptContext, type Call, type Gateway, signWith } from './gateway.js';
 import { isVolume } from './keys.js';
 import type { S3Location } from './location.js';
@@ -85,11 +85,12 @@ export class Uploader {
       if (stored !== undefined) return this.#taken(stored, key, source, options, options.ifExists === 'same');
     }
     const multipart = sourceSize(source) > this.#options.chunkBytes;
-    const print = await fingerprint(name, source, {
+    const print = new Fingerprint(name, source, {
       partBytes: multipart ? this.#partBytes(sourceSize(source)) : Math.max(sourceSize(source), 1),
       md5: this.#checksums !== 'sha256',
       announced: options.sha256,
     });
+    if (!multipart || options.sha256 === undefined) await print.finish();
     let sent = 0;
     const progress = (bytes: number): void => {
       sent += bytes;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { isStorageError, type RetryEvent, StorageRegistry } from '@redup/storage';
@@ -93,7 +93,6 @@ describe.runIf(hasServer)('opening a bucket', () => {
     const pem = (name: string): string => join(directory, name);
     const subject = ['-subj', '/CN=localhost', '-days', '2', '-nodes', '-newkey', 'rsa:2048'];
     spawnSync('openssl', ['req', '-x509', ...subject, '-keyout', pem('key'), '-out', pem('cert')]);
-    const { readFileSync } = await import('node:fs');
     const server = createServer({ key: readFileSync(pem('key')), cert: readFileSync(pem('cert')) });
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
@@ -348,5 +347,29 @@ describe('the package', () => {
     });
     const error = await failure(registry.open('s3://bucket', { retry: { ...quick, attempts: 2 } }));
     expect(error.message).toContain('tried 2 times');
+  });
+});
+
+describe.runIf(hasServer)('the README', () => {
+  it('shows an example that runs', async () => {
+    const { server } = await newPlace();
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const dist = (name: string): string => JSON.stringify(new URL(`../../${name}/dist/index.js`, import.meta.url).href);
+    const program = (/```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? '')
+      .replace("'@redup/storage'", dist('storage'))
+      .replace("'@redup/storage-s3'", dist('storage-s3'))
+      .replace('my-backups', uniqueBucketName());
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      ENDPOINT: server.endpoint,
+      AWS_ACCESS_KEY_ID: server.accessKey,
+      AWS_SECRET_ACCESS_KEY: server.secretKey,
+    };
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      env,
+    });
+    expect(stdout, stderr).toBe('greeting 5\n');
+    expect(stderr).toBe('');
   });
 });
