@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadRsync, type SignatureFormat } from './index.js';
-import { edited, FORMATS, pieces, Random, through } from './testing/rdiff.js';
+import { edited, FORMATS, pieces, Random, through } from '../test/rdiff.js';
+import { bytesBasis, loadRsync, type SignatureFormat } from './index.js';
 
 const rsync = loadRsync();
 
@@ -56,6 +56,37 @@ describe('a delta builder', () => {
     const delta = through(rsync.createDelta(signature), pieces(Buffer.concat([constant, tail]), random, 300_000));
     expect(delta.length).toBeLessThan(constant.length + 2000);
   });
+});
+
+describe('blocks that share a weak sum', () => {
+  for (const format of FORMATS) {
+    it(`are told apart by their strong sums, and the lowest of equal ones is taken, whatever the tables' multiplier: ${format}`, () => {
+      const random = new Random(51);
+      const blockLength = 1024;
+      const blocks = 700;
+      const old = colliding(Buffer.alloc(blocks * blockLength, 100), format, blockLength, random);
+      const order = Array.from({ length: 400 }, () => random.next(blocks));
+      const changed = Buffer.concat([
+        Buffer.from('new'),
+        ...order.map((block) => old.subarray(block * blockLength, (block + 1) * blockLength)),
+      ]);
+      const bytes = signed(old, format, blockLength);
+      const weakSums = new Set(Array.from({ length: blocks }, (_, i) => bytes.readUInt32BE(12 + i * 20)));
+      expect(weakSums.size).toBe(1);
+      const deltas = Array.from({ length: 10 }, () => {
+        using signature = rsync.loadSignature(bytes);
+        return through(rsync.createDelta(signature), [changed]);
+      });
+      expect(deltas.filter((delta) => !delta.equals(deltas[0] ?? Buffer.alloc(0)))).toHaveLength(0);
+      // A literal of three bytes, and a copy of at most eight for each block.
+      expect(deltas[0]?.length).toBeLessThan(10 + 8 * order.length);
+      const patch = rsync.createPatch(bytesBasis(old));
+      const out: Buffer[] = [];
+      for (const piece of patch.update(deltas[0] ?? Buffer.alloc(0))) out.push(Buffer.from(piece));
+      patch.finish();
+      expect(Buffer.concat(out).equals(changed)).toBe(true);
+    });
+  }
 });
 
 describe('inputs made to collide in the weak sum', () => {

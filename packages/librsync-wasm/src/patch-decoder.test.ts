@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../test/rdiff.js';
 import { type Basis, bytesBasis, loadRsync, RsyncError, type RsyncErrorCode } from './index.js';
-import { Random } from './testing/rdiff.js';
 
 const rsync = loadRsync();
 const BASIS = Buffer.from('0123456789'.repeat(100));

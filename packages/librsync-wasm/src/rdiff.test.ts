@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { edited, FORMATS, pieces, Random, Rdiff, through } from '../test/rdiff.js';
 import { bytesBasis, loadRsync, recommendedLengths } from './index.js';
-import { edited, FORMATS, pieces, Random, Rdiff, through } from './testing/rdiff.js';
 
 const rsync = loadRsync();
 const rdiff = new Rdiff();

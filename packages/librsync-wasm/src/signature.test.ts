@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { FORMATS, Random, through } from '../test/rdiff.js';
 import { loadRsync, RsyncError, type RsyncErrorCode, type SignatureOptions } from './index.js';
-import { FORMATS, Random, through } from './testing/rdiff.js';
 
 const rsync = loadRsync();
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { edited, pieces, Random, through } from '../test/rdiff.js';
 import {
   blobBasis,
   bytesBasis,
@@ -13,7 +14,6 @@ import {
   type RangedBasis,
   RsyncError,
 } from './index.js';
-import { edited, pieces, Random, through } from './testing/rdiff.js';
 
 const rsync = loadRsync();
 const random = new Random(77);

@@ -34,15 +34,19 @@ interface Builder {
   dispose(): void;
 }
 
-/** A stream that puts what is written to it through a builder, and disposes of it at the end. */
+/** A stream that puts what is written to it through a builder, and disposes of it at the end or when either side gives up. */
 export function transformStream(builder: Builder): TransformStream<Uint8Array, Uint8Array> {
-  return new TransformStream<Uint8Array, Uint8Array>({
-    transform: (bytes, controller) => enqueueCopy(controller, builder.update(bytes)),
-    flush: (controller) => {
+  type Controller = TransformStreamDefaultController<Uint8Array>;
+  const transformer = {
+    transform: (bytes: Uint8Array, controller: Controller) => enqueueCopy(controller, builder.update(bytes)),
+    flush: (controller: Controller) => {
       enqueueCopy(controller, builder.finish());
       builder.dispose();
     },
-  });
+    // Called by newer platforms only; on others, the garbage collector has it.
+    cancel: () => builder.dispose(),
+  };
+  return new TransformStream<Uint8Array, Uint8Array>(transformer);
 }
 
 function enqueueCopy(controller: TransformStreamDefaultController<Uint8Array>, bytes: Uint8Array): void {

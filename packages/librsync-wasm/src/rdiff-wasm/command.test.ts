@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { edited, Random, Rdiff } from '../testing/rdiff.js';
+import { edited, Random, Rdiff } from '../../test/rdiff.js';
 import { run } from './command.js';
 
 const rdiff = new Rdiff();

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SignatureFormat } from '../index.js';
+import type { SignatureFormat } from '../src/index.js';
 
 export const FORMATS: readonly SignatureFormat[] = [
   'rollsum-md4',
