@@ -40,7 +40,9 @@ export async function sendParts(
         throw error;
       }
     });
-    return await complete(gateway, uploader, upload, target, sent, orTaken);
+    const receipt = await complete(gateway, uploader, upload, target, sent, orTaken);
+    if (receipt === 'taken') await abandon(gateway, upload.call, target);
+    return receipt;
   } catch (error) {
     await abandon(gateway, upload.call, target);
     throw error;

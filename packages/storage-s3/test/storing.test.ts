@@ -179,6 +179,21 @@ describe.runIf(hasServer)('storing on a real server', () => {
       expect(Buffer.from(await collect(await storage.get('v'))).toString()).toBe('theirs');
     });
 
+    it('looks again before parts become an object, because this server ignores the condition there', async () => {
+      const place = await newPlace();
+      const raw = rawClient(place.server);
+      const proxy = await behindProxy(place);
+      const storage = await place.open({ endpointUrl: proxy.endpoint, chunkBytes: 5 * MIB });
+      proxy.plan = async ({ url }) => {
+        if (!url.includes('partNumber=2')) return undefined;
+        await raw.send(new sdk.PutObjectCommand({ Bucket: place.bucket, Key: 'some/where/v', Body: 'theirs' }));
+        return undefined;
+      };
+      expect(await failure(storage.put('v', randomFile(11 * MIB).source))).toMatchObject({ code: 'exists' });
+      expect(Buffer.from(await collect(await storage.get('v'))).toString()).toBe('theirs');
+      expect(await unfinished(place)).toBe(0);
+    });
+
     it('looks first where the server does not know conditions, and says so of itself', async () => {
       const place = await newPlace();
       const proxy = await behindProxy(place, ({ headers }) =>
