@@ -89,6 +89,45 @@ describe('blocks that share a weak sum', () => {
   }
 });
 
+describe('far from the last match, where candidates are decided four at once', () => {
+  for (const format of FORMATS) {
+    it(`the same blocks are found as if each was decided at once, however the input is cut: ${format}`, () => {
+      const random = new Random(61);
+      const blockLength = 512;
+      const constant = Buffer.alloc(500 * blockLength, 100);
+      const tail = random.bytes(100 * blockLength);
+      const old = Buffer.concat([colliding(constant, format, blockLength, random), tail]);
+      const parts: Buffer[] = [];
+      for (let i = 0; i < 60; i++) {
+        const from = random.next(tail.length - 3000);
+        // New data with a few candidates in vain here and there, then true blocks, alone or in a row.
+        for (let j = 0; j < 12; j++)
+          parts.push(random.bytes(1000 + random.next(900)), constant.subarray(0, blockLength + random.next(3)));
+        parts.push(tail.subarray(from, from + random.next(3000)));
+        if (i % 3 === 0)
+          parts.push(
+            old.subarray(i * blockLength, (i + 1 + random.next(4)) * blockLength),
+            random.bytes(random.next(9)),
+          );
+      }
+      const changed = Buffer.concat(parts);
+      using signature = rsync.loadSignature(signed(old, format, blockLength));
+      const whole = through(rsync.createDelta(signature), [changed]);
+      for (const longest of [300, 5000, 100_000]) {
+        const cut = through(rsync.createDelta(signature), pieces(changed, random, longest));
+        expect(cut.equals(whole), `pieces of up to ${longest} bytes`).toBe(true);
+      }
+      const patch = rsync.createPatch(bytesBasis(old));
+      const out: Buffer[] = [];
+      for (const piece of patch.update(whole)) out.push(Buffer.from(piece));
+      patch.finish();
+      expect(Buffer.concat(out).equals(changed)).toBe(true);
+      // A good part of the tails' blocks was found, though not aligned with anything.
+      expect(whole.length).toBeLessThan(changed.length - 60 * blockLength);
+    });
+  }
+});
+
 describe('inputs made to collide in the weak sum', () => {
   const length = 8 << 20;
   const blockLength = 2048;
