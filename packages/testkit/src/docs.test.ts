@@ -16,6 +16,7 @@ import {
   inlineCodeOf,
   isPrintedAs,
   localLinksOf,
+  type Mention,
   outputsOf,
   type Program,
   programOf,
@@ -150,28 +151,49 @@ describe('links and names in the documents', () => {
     expect(unknown).toEqual([]);
   });
 
-  test('are options that redup knows, where redup is what they are given to', async () => {
-    const commands = [
-      ...(await runOk(path.join(binaries, 'redup'), ['--help'])).stdout.matchAll(/^ {2}([a-z-]+) {2,}/gm),
-    ];
-    const helps = await Promise.all(
-      commands.map(async ([, command = '']) => (await runOk(path.join(binaries, 'redup'), [command, '--help'])).stdout),
-    );
-    const known = new Set(helps.flatMap((help) => help.match(/--[a-z0-9-]+/g) ?? []));
-    expect(known.size).toBeGreaterThan(50);
+  test('are commands and options that redup knows', async () => {
+    const { commands, options } = await whatRedupKnows();
+    expect(options.size).toBeGreaterThan(50);
+    const unknownIn = (text: string): string[] => {
+      const [, command = ''] = /^redup ([a-z][a-z-]*)/.exec(text) ?? [];
+      const given = text.split(/[|;&#]/)[0]?.match(/(?<= )--[a-z0-9-]+/g) ?? [];
+      return [
+        ...(command === '' || commands.has(command) ? [] : [command]),
+        ...given.filter((name) => !options.has(name)),
+      ];
+    };
     const unknown = documents.flatMap((document) =>
-      blocksOf(document)
-        .filter(({ language }) => ['bash', 'sh'].includes(language))
-        .flatMap(({ content, line }) => content.map((text, index) => ({ text, line: line + 1 + index })))
+      [...inlineCodeOf(document), ...commandsOf(document)]
         .filter(({ text }) => /^(?:\w+=\S* )*(?:npx )?redup /.test(text))
         .flatMap(({ text, line }) =>
-          (text.split(/[|;&#]/)[0]?.match(/--[a-z0-9-]+/g) ?? [])
-            .filter((option) => !known.has(option))
-            .map((option) => where(document, line, option)),
+          unknownIn(text.replace(/^.*?\bredup /, 'redup ')).map((name) => where(document, line, name)),
         ),
     );
     expect(unknown).toEqual([]);
   });
+
+  /** Lines of blocks that show a shell, running or not. */
+  function commandsOf(document: Document): Mention[] {
+    return blocksOf(document)
+      .filter(({ language }) => language === 'bash' || language === 'sh')
+      .flatMap(({ content, line }) => content.map((text, index) => ({ text, line: line + 1 + index })));
+  }
+
+  /** From its help; options that the help leaves out, from their declarations. */
+  async function whatRedupKnows(): Promise<{ commands: Set<string>; options: Set<string> }> {
+    const help = async (...args: string[]) => (await runOk(path.join(binaries, 'redup'), [...args, '--help'])).stdout;
+    const commands = [...(await help()).matchAll(/^ {2}([a-z-]+) {2,}/gm)].map((match) => match[1] ?? '');
+    const shown = await Promise.all(commands.map((command) => help(command)));
+    const folder = path.join(root, 'packages/cli/src/options');
+    const declared = fs.readdirSync(folder).map((name) => fs.readFileSync(path.join(folder, name), 'utf8'));
+    const names = declared.flatMap((text) =>
+      [...text.matchAll(/^ {2}'?([a-z0-9-]+)'?: \{/gm)].map((match) => `--${match[1]}`),
+    );
+    return {
+      commands: new Set(commands),
+      options: new Set([...(shown.join('').match(/--[a-z0-9-]+/g) ?? []), ...names]),
+    };
+  }
 
   function readSources(): { text: string; names: Set<string>; scripts: Set<string> } {
     const packages = path.join(root, 'packages');
@@ -181,9 +203,7 @@ describe('links and names in the documents', () => {
     const settings = fs.readFileSync(path.join(root, 'vitest.config.ts'), 'utf8');
     const files = fs
       .readdirSync(packages, { recursive: true, encoding: 'utf8' })
-      .filter(
-        (name) => /^[\w-]+\/(?:src|test|scripts|assembly)\/.*\.(?:ts|mjs)$/.test(name) && !/docs\.test\.ts$/.test(name),
-      );
+      .filter((name) => /^[\w-]+\/(?:src|test|scripts|assembly)\/.*\.(?:ts|mjs)$/.test(name));
     return {
       text: files.map((name) => fs.readFileSync(path.join(packages, name), 'utf8')).join('\n') + settings,
       scripts: new Set(manifests.flatMap(({ scripts = {} }) => Object.keys(scripts))),
