@@ -188,7 +188,8 @@ class RestoreRun {
     this.#found = true;
     const path = this.#placeOf(relativeTo(group.path, this.#wanted));
     try {
-      this.#writer ??= this.#openTarget(header);
+      this.#writer ??= this.#openTarget(header, path === ROOT && header.type !== 'directory');
+      if (path !== ROOT && this.#rootName !== ROOT) throw belowFile(group.path);
       await this.#write(this.#writer, asPath(path === ROOT ? this.#rootName : path), header, group, content);
       this.#files++;
       this.#workspace.emit({ type: 'restored', path: group.path, kind: header.type });
@@ -231,20 +232,22 @@ class RestoreRun {
     }
   }
 
-  /** The first entry decides: a directory is restored into the target, anything else is the target itself. */
-  #openTarget(first: TarHeader): TreeWriter {
+  /**
+   * A single file or link that is asked for is the target itself; everything else is restored into the target, also when
+   * the entry of its root is missing.
+   */
+  #openTarget(first: TarHeader, isSingle: boolean): TreeWriter {
     const { target, force = false, ownership = 'restore' } = this.#options;
     const place = resolve(target);
-    const isDirectory = first.type === 'directory';
     const existing = lstatSync(place, { throwIfNoEntry: false });
-    if (!isDirectory && existing?.isDirectory() === true) {
+    if (isSingle && existing?.isDirectory() === true) {
       throw new RedupError('TARGET_NOT_EMPTY', `${target} is a directory, but a single ${first.type} is restored`, {
         subject: target,
         hint: `Name the file to write, such as ${resolve(target, basename(toText(this.#wanted)))}. The directory was left as it is.`,
       });
     }
-    const root = isDirectory ? place : dirname(place);
-    if (!isDirectory) this.#rootName = asPath(fromText(basename(place)));
+    const root = isSingle ? dirname(place) : place;
+    if (isSingle) this.#rootName = asPath(fromText(basename(place)));
     try {
       mkdirSync(root, { recursive: true });
       return new TreeWriter({
@@ -292,6 +295,12 @@ class RestoreRun {
       hint: '`redup list-current-files` (with --time) shows the paths; they are relative to the source.',
     });
   }
+}
+
+/** No honest archive has it, and its place would be beside the target. */
+function belowFile(path: Path): RedupError {
+  const subject = toText(path);
+  return new RedupError('ARCHIVE_INVALID', `${subject} lies below something that is no directory`, { subject });
 }
 
 const DISK_FULL_OR_BROKEN: readonly string[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
