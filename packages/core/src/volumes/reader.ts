@@ -65,6 +65,8 @@ export class SetReader {
   /** The volume broke off inside the current entry. */
   #broken = false;
   #volumeEnded = false;
+  /** What is wrong with the bytes at hand; `fill` deals with it. */
+  #failure: unknown;
 
   constructor(options: SetReaderOptions) {
     this.#options = options;
@@ -108,13 +110,15 @@ export class SetReader {
   async fill(): Promise<void> {
     if (this.#stream === undefined) return this.#openNext();
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       if (!this.#volumeEnded) return await this.#stream.fill();
       // Checks at the end of the stored bytes (MDC, checksum) still have to be made.
       await this.#stream.drain();
     } catch (error) {
       this.#broken = !this.#complete && !this.#volumeEnded;
       await this.#closeVolume();
-      this.#options.onDamage(this.#name(this.#at), error);
+      const volume = this.#name(this.#at);
+      this.#options.onDamage(volume, named(error, volume));
     }
     await this.#openNext();
   }
@@ -155,6 +159,8 @@ export class SetReader {
     const current = this.#entry;
     if (found === END || !continuesEntry(found, current)) {
       if (found !== END) this.#peeked = found;
+      // The content that follows belongs to the entry found: skipping must not eat it.
+      this.#complete = true;
       // By the format, a chunk of full size is never the last.
       if (mode === 'read' && this.#lastChunkBytes === CHUNK_BYTES) throw this.#missingChunk(`chunk ${this.#chunk + 1}`);
       return END;
@@ -177,11 +183,17 @@ export class SetReader {
 
   #member(): FoundMember | typeof MORE | typeof END {
     if (this.#stream === undefined) return this.#at < this.#options.volumes.length ? MORE : END;
-    const header = this.#volumeEnded ? END : this.#stream.next();
-    if (header === END) this.#volumeEnded = true;
-    if (header === MORE || header === END) return MORE; // `fill` reads on, or steps to the next volume
-    const { kind, path, chunk } = parseDiffMember(header.name);
-    return { entry: { kind, path, header, fromStart: chunk === undefined || chunk === 1 }, chunk };
+    if (this.#failure !== undefined) return MORE;
+    try {
+      const header = this.#volumeEnded ? END : this.#stream.next();
+      if (header === END) this.#volumeEnded = true;
+      if (header === MORE || header === END) return MORE; // `fill` reads on, or steps to the next volume
+      const { kind, path, chunk } = parseDiffMember(header.name);
+      return { entry: { kind, path, header, fromStart: chunk === undefined || chunk === 1 }, chunk };
+    } catch (error) {
+      this.#failure = error;
+      return MORE;
+    }
   }
 
   async #openNext(): Promise<void> {
@@ -208,11 +220,22 @@ export class SetReader {
     this.#stream = undefined;
     this.#opened = undefined;
     this.#volumeEnded = false;
+    this.#failure = undefined;
   }
 
   #name(at: number): string {
     return this.#options.volumes[at]?.name ?? '';
   }
+}
+
+/** The tar codec knows no files: what it finds wrong is wrong with the volume. */
+function named(error: unknown, volume: string): unknown {
+  if (!(error instanceof RedupError) || error.code !== 'ARCHIVE_INVALID') return error;
+  return new RedupError('VOLUME_DAMAGED', `Volume ${volume} is damaged: ${error.message}`, {
+    subject: volume,
+    hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
+    cause: error,
+  });
 }
 
 function continuesEntry(found: FoundMember, current: SetEntry | undefined): boolean {
