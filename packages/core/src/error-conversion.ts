@@ -54,13 +54,20 @@ export function errorOfEngine(error: unknown): RedupError {
   });
 }
 
+/** What is damaged tells the name: signatures and manifests have other ways out than volumes. */
+function damagedKind(code: ErrorCode, subject: string | undefined): ErrorCode {
+  if (code !== 'VOLUME_DAMAGED' || subject === undefined) return code;
+  if (/-signatures\..*\.sigtar|\.st(\.|$)/.test(subject)) return 'SIGNATURE_DAMAGED';
+  return /\.manifest|\.m(\.|$)/.test(subject) ? 'MANIFEST_INVALID' : code;
+}
+
 function wrap(
   code: ErrorCode,
   error: Error & { readonly hint?: string | undefined; readonly subject?: string | undefined },
 ): RedupError {
   const { subject, hint } = error;
   const named = subject === undefined || subject === '' || error.message.includes(subject);
-  return new RedupError(code, named ? error.message : `${subject}: ${error.message}`, {
+  return new RedupError(damagedKind(code, subject), named ? error.message : `${subject}: ${error.message}`, {
     ...(subject === undefined || subject === '' ? {} : { subject }),
     ...(hint === undefined || hint === '' ? {} : { hint }),
     cause: error,

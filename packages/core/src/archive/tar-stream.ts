@@ -20,6 +20,11 @@ export class TarStream {
     this.#source = source[Symbol.asyncIterator]();
   }
 
+  /** Whether the archive ended as it should, with a zero block, and not where its bytes happen to. */
+  get terminated(): boolean {
+    return this.#scanner.terminated;
+  }
+
   /** The next member; what is left of the current one's content is dropped. @throws RedupError ARCHIVE_INVALID */
   next(): TarHeader | typeof MORE | typeof END {
     if (this.#header !== undefined) {

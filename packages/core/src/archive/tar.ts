@@ -214,6 +214,7 @@ export class TarScanner {
   #dataLeft = 0;
   #padLeft = 0;
   #ended = false;
+  #terminated = false;
   #meta: { readonly flag: string; readonly bytes: Buffer; filled: number } | undefined;
   #records: Map<string, ByteString> | undefined;
   readonly #global = new Map<string, ByteString>();
@@ -225,6 +226,11 @@ export class TarScanner {
   feed(chunk: Uint8Array): void {
     this.#chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#at = 0;
+  }
+
+  /** Whether the zero block that ends an archive was seen. */
+  get terminated(): boolean {
+    return this.#terminated;
   }
 
   /** Bytes of the current member's content not yet delivered. */
@@ -348,6 +354,7 @@ export class TarScanner {
     if (stored === undefined || !checksumHolds(b, at, stored)) {
       if (isZeroBlock(b, at)) {
         this.#ended = true;
+        this.#terminated = true;
         return undefined;
       }
       throw this.#invalid('an entry header has a wrong checksum');

@@ -11,6 +11,7 @@ import {
   type Path,
   parseSignatureMember,
   type SignatureKind,
+  type SignatureMember,
   type TarHeader,
   TarStream,
 } from '../archive/index.js';
@@ -43,12 +44,12 @@ class Source {
   }
 
   advance(): void {
-    const header = this.stream.next();
-    if (header === MORE || header === END) {
-      this.current = header;
+    const next = this.#next();
+    if (next === MORE || next === END) {
+      this.current = next;
       return;
     }
-    const { kind, path } = parseSignatureMember(header.name);
+    const { kind, path, header } = next;
     // The merge rests on the order; a file that breaks it would make entries seem deleted.
     if (this.#last !== undefined && comparePaths(path, this.#last) <= 0) {
       throw new RedupError(
@@ -62,6 +63,18 @@ class Source {
     }
     this.#last = path;
     this.current = { path, kind, header, facts: factsFromHeader(header) };
+  }
+
+  #next(): (SignatureMember & { readonly header: TarHeader }) | typeof MORE | typeof END {
+    try {
+      const header = this.stream.next();
+      // Every writer ends signatures with zero blocks. What was cut off would be taken for files never stored.
+      if (header === END && !this.stream.terminated) throw new Error('it ends too early');
+      if (header === MORE || header === END) return header;
+      return { ...parseSignatureMember(header.name), header };
+    } catch (error) {
+      return this.fail(error);
+    }
   }
 
   async fill(): Promise<void> {
