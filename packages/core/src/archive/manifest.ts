@@ -30,6 +30,8 @@ export interface ManifestHeader {
 export interface Manifest extends ManifestHeader {
   /** By number, ascending. */
   readonly volumes: ReadonlyMap<number, VolumeInfo>;
+  /** Volumes from before a restart that came out shorter: they may still be stored, and say nothing. */
+  readonly superseded?: ReadonlySet<number>;
   readonly files?: readonly { readonly action: FileAction; readonly path: Path }[];
 }
 
@@ -133,9 +135,16 @@ export class ManifestReader {
     this.#rest = '';
     this.#finishVolume();
     // A restarted backup appends to its manifest: what lies above the last block written is from before the restart.
-    for (const n of [...this.#volumes.keys()]) if (n > this.#last) this.#volumes.delete(n);
+    const superseded = new Set([...this.#volumes.keys()].filter((n) => n > this.#last));
+    for (const n of superseded) this.#volumes.delete(n);
     const volumes = new Map([...this.#volumes].sort(([a], [b]) => a - b));
-    return { ...this.#header, volumes, ...(this.#hasFiles && this.#keepFiles ? { files: this.#files } : {}) };
+    const before = superseded.size > 0 ? { superseded } : {};
+    return {
+      ...this.#header,
+      volumes,
+      ...before,
+      ...(this.#hasFiles && this.#keepFiles ? { files: this.#files } : {}),
+    };
   }
 
   #line(line: ByteString): void {

@@ -16,7 +16,7 @@ import {
   volumesFor,
 } from '../collection/index.js';
 import { RedupError } from '../errors.js';
-import { fetchVolume, MergedSets, SetReader, type VolumeSource, volumeMissing } from '../volumes/index.js';
+import { fetchVolume, isCheckable, MergedSets, SetReader, type VolumeSource, volumeMissing } from '../volumes/index.js';
 import type { Workspace } from './workspace.js';
 
 export interface PlannedVolume {
@@ -35,6 +35,8 @@ export interface ReadPlan {
     readonly manifest: Manifest;
     readonly volumes: readonly PlannedVolume[];
   }[];
+  /** Manifests that leave out volumes which are stored: cut off, most likely. */
+  readonly damagedManifests: readonly RedupError[];
 }
 
 export interface ReadPlanOptions {
@@ -66,13 +68,29 @@ export async function planReading(
   }
   workspace.phase('metadata');
   const sets = [];
+  const damagedManifests = [];
   for (const set of setsAt(chain, time)) {
     if (set.manifest === undefined) continue;
     const manifest = await loadManifest(workspace.syncContext(options.signal), set.manifest);
     const volumes = volumesFor(manifest, options.path).map((info) => plannedVolume(set, info));
     sets.push({ set, manifest, volumes });
+    const damage = leftOut(set, manifest, toText(set.manifest.name));
+    if (damage !== undefined) damagedManifests.push(damage);
   }
-  return { time: sets.at(-1)?.set.span.time ?? startTimeOf(chain), sets };
+  return { time: sets.at(-1)?.set.span.time ?? startTimeOf(chain), sets, damagedManifests };
+}
+
+/** Every set has a volume, and every volume is in the manifest: one that was cut off would hide files silently. */
+function leftOut(set: BackupSet, manifest: Manifest, subject: string): RedupError | undefined {
+  const known = (n: number) => manifest.volumes.has(n) || manifest.superseded?.has(n) === true;
+  const unknown = [...set.volumes.keys()].filter((n) => !known(n));
+  if (unknown.length === 0 && manifest.volumes.size > 0) return undefined;
+  const what =
+    manifest.volumes.size === 0 ? 'names no volume' : `does not name volume ${unknown.join(', ')}, which is stored`;
+  return new RedupError('MANIFEST_INVALID', `The manifest ${subject} is incomplete: it ${what}`, {
+    subject,
+    hint: 'Fetch another copy of it if you have one. --ignore-errors restores what it names; an older time may be whole.',
+  });
 }
 
 function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
@@ -82,8 +100,10 @@ function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
   return { info, file, name: toText(name) };
 }
 
-/** @throws RedupError VOLUME_MISSING for the first volume that is not there */
+/** @throws RedupError VOLUME_MISSING for the first volume that is not there, MANIFEST_INVALID for one that is not named */
 export function requireVolumes(plan: ReadPlan): void {
+  const [damaged] = plan.damagedManifests;
+  if (damaged !== undefined) throw damaged;
   const missing = plan.sets.flatMap(({ volumes }) => volumes.filter((volume) => volume.file === undefined));
   const [first] = missing;
   if (first === undefined) return;
@@ -109,7 +129,9 @@ export function openPlan(
   plan: ReadPlan,
   options: OpenPlanOptions,
 ): { merged: MergedSets; counts: ReadCounts } {
-  const counts: ReadCounts = { volumes: 0, bytes: 0, damaged: 0 };
+  const counts: ReadCounts = { volumes: 0, bytes: 0, damaged: plan.damagedManifests.length };
+  for (const { message, subject } of plan.damagedManifests)
+    workspace.warn('DAMAGED_VOLUME', message, subject === undefined ? {} : { object: subject });
   const readers = plan.sets.map(({ volumes }, index) => {
     return new SetReader({
       volumes: volumes.map((volume) => volumeSource(workspace, volume, index, counts, options)),
@@ -137,8 +159,13 @@ function volumeSource(
     name,
     open: async () => {
       if (file === undefined) throw volumeMissing(name);
-      if (info.hashes.size === 0)
-        workspace.warn('NO_HASH', `The manifest has no hash of ${name}; it is read unchecked`, { object: name });
+      const checkable = isCheckable(info.hashes);
+      if (!checkable)
+        workspace.warn(
+          'NO_HASH',
+          `The manifest has no known hash of ${name}; it is checked by its own structure alone`,
+          { object: name },
+        );
       const fetched = await fetchVolume({
         storage: workspace.storage,
         name: file.name,
@@ -154,7 +181,15 @@ function volumeSource(
         await stored.return();
         await fetched.release();
       };
-      return { bytes: workspace.codec.read(stored, file.parsed.encoding, name), release };
+      const content = (bytes: AsyncIterable<Uint8Array>) => workspace.codec.read(bytes, file.parsed.encoding, name);
+      // Checksums inside a volume stand at its end: without a hash it is read twice, so that nothing wrong gets out.
+      if (!checkable)
+        await readToEnd(content(fetched.read())).catch((error: unknown) => release().then(() => Promise.reject(error)));
+      return { bytes: content(stored), release };
     },
   };
+}
+
+async function readToEnd(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of bytes);
 }

@@ -75,6 +75,11 @@ const KNOWN_HASHES = [
   ['MD5', 'md5'],
 ] as const;
 
+/** Whether a manifest has a hash that can be checked. duplicity knows no other. */
+export function isCheckable(hashes: ReadonlyMap<string, string>): boolean {
+  return KNOWN_HASHES.some(([label]) => hashes.has(label));
+}
+
 async function check({ name, hashes, signal }: FetchOptions, source: AsyncIterable<Uint8Array>): Promise<number> {
   const known = KNOWN_HASHES.find(([label]) => hashes.has(label));
   const hash = known === undefined ? undefined : createHash(known[1]);
