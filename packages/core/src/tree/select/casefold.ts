@@ -4,7 +4,6 @@
 const KEPT = new Set(['\u0131']);
 
 export function casefold(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
   if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
   let out = '';
   for (const char of text) out += KEPT.has(char) ? char : char.toLowerCase().toUpperCase().toLowerCase();

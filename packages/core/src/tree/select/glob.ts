@@ -71,5 +71,7 @@ export function escapeInClass(char: string): string {
 export function leadingParts(pattern: string): string[] {
   const stars = pattern.indexOf('**');
   const components = (stars < 0 ? pattern : pattern.slice(0, stars + 2)).split('/');
-  return components.map((_, index) => components.slice(0, index + 1).join('/')).map((part) => (part === '' ? '/' : part));
+  return components
+    .map((_, index) => components.slice(0, index + 1).join('/'))
+    .map((part) => (part === '' ? '/' : part));
 }

@@ -47,7 +47,11 @@ export type PatternProblem =
 export class PatternError extends RedupError {
   readonly problem: PatternProblem;
 
-  constructor(problem: PatternProblem, message: string, details: { readonly subject?: string; readonly hint?: string }) {
+  constructor(
+    problem: PatternProblem,
+    message: string,
+    details: { readonly subject?: string; readonly hint?: string },
+  ) {
     super('BAD_PATTERN', message, details);
     this.problem = problem;
   }
