@@ -68,7 +68,10 @@ async function begin(gateway: Gateway, uploader: Uploader, upload: Upload): Prom
     ),
   );
   if (answer.UploadId === undefined) {
-    throw new StorageError('corrupt', 'the server began an upload without naming it', { subject: upload.name });
+    throw new StorageError('corrupt', 'the server began an upload without naming it', {
+      subject: upload.name,
+      hint: 'check --s3-endpoint-url: is this an S3 server?',
+    });
   }
   return answer.UploadId;
 }
