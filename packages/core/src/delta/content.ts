@@ -32,7 +32,7 @@ export class ContentReader {
    */
   async copy({ path, versions }: PathVersions, sink: ContentSink): Promise<void> {
     const [first, ...deltas] = versions;
-    if (first.entry.kind !== 'snapshot') {
+    if (first.entry.kind !== 'snapshot' || first.entry.header.type !== 'file') {
       const subject = toText(path);
       throw new RedupError(
         'ARCHIVE_INVALID',
