@@ -17,7 +17,7 @@ export interface TestRepository {
   readonly events: RedupEvent[];
 }
 
-export interface TestRepositoryOptions extends Partial<Omit<RepositoryOptions, 'storage' | 'url' | 'onEvent'>> {
+export interface TestRepositoryOptions extends Partial<Omit<RepositoryOptions, 'storage' | 'url'>> {
   readonly target: string;
   readonly archiveDirectory: string;
   readonly mode: Mode;
@@ -28,7 +28,7 @@ export interface TestRepositoryOptions extends Partial<Omit<RepositoryOptions, '
 }
 
 export async function openRepository(options: TestRepositoryOptions): Promise<TestRepository> {
-  const { target, mode, now, passphrase = PASSPHRASE, storage, ...rest } = options;
+  const { target, mode, now, passphrase = PASSPHRASE, storage, onEvent, ...rest } = options;
   const events: RedupEvent[] = [];
   const secret = Secret.fromText(passphrase);
   const encrypted = mode === 'symmetric';
@@ -41,7 +41,10 @@ export async function openRepository(options: TestRepositoryOptions): Promise<Te
       ? { encryption: { seal: { passphrase: secret, s2kCountOctet: 0 }, open: { passphrase: secret } } }
       : {}),
     ...(now === undefined ? {} : { clock: fixedClock(now) }),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event);
+      onEvent?.(event);
+    },
     ...rest,
   });
   return { repository, events };

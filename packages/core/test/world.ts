@@ -5,7 +5,7 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { diffTrees, readTree, snapshotOf, type TreeModel, updateTree, withTempDir } from '@redup/testkit';
+import { diffTrees, hashFiles, readTree, snapshotOf, type TreeModel, updateTree, withTempDir } from '@redup/testkit';
 import { expect } from 'vitest';
 import { parseManifest } from '../src/archive/index.js';
 import {
@@ -150,5 +150,22 @@ export async function errorOf(call: Promise<unknown>, code: ErrorCode): Promise<
   expect(`${error.code}: ${error.message}`).toMatch(new RegExp(`^${code}: `));
   // One clear message: a sentence, no stack, no way of saying "undefined".
   expect(error.message).not.toMatch(/\n|undefined|\[object|at .*:\d+:\d+/);
+  return error;
+}
+
+/** That a call ends with this error and neither target nor cache were touched. */
+export async function expectRefusal(world: World, call: () => Promise<unknown>, code: ErrorCode): Promise<RedupError> {
+  const hashes = () => (existsSync(world.target) ? hashFiles(world.target) : new Map());
+  const before = hashes();
+  // The folder itself may be made.
+  const cached = () =>
+    existsSync(world.archive)
+      ? [...readTree(world.archive)].filter(([, { type }]) => type === 'file').map(([path]) => path)
+      : [];
+  const cache = cached();
+  const error = await errorOf(call(), code);
+  expect(error.hint ?? '').not.toBe('');
+  expect(hashes()).toEqual(before);
+  expect(cached()).toEqual(cache);
   return error;
 }

@@ -74,10 +74,14 @@ export class DirectoryHandles {
     return Buffer.from(this.current.prefix + baseName(path), 'latin1');
   }
 
-  /** The same for another process, which has its own handles. */
-  placeForChild(name: string): string {
+  /**
+   * The same for a child process that gets the directory as its handle 3: another process' handles may not be looked at
+   * by everybody.
+   */
+  placeForChild(name: string): { readonly place: string; readonly handle: number } {
     const { fd, prefix } = this.current;
-    return BY_HANDLE ? `/proc/${process.pid}/fd/${fd}/${name}` : Buffer.from(prefix + name, 'latin1').toString('utf8');
+    const place = BY_HANDLE ? `/proc/self/fd/3/${name}` : Buffer.from(prefix + name, 'latin1').toString('utf8');
+    return { place, handle: fd };
   }
 
   close(): void {

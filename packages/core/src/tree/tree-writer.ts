@@ -6,6 +6,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -26,8 +27,8 @@ import {
   utimesSync,
   writeSync,
 } from 'node:fs';
-import { type ByteString, type Path, ROOT, type TarHeader } from '../archive/index.js';
-import { errnoOf } from '../errors.js';
+import { type ByteString, type Path, ROOT, type TarHeader, toText } from '../archive/index.js';
+import { errnoOf, RedupError } from '../errors.js';
 import { DirectoryHandles } from './directory-handles.js';
 import type { OwnerResolver } from './entry.js';
 import { parentOf } from './paths.js';
@@ -53,7 +54,8 @@ export class TreeWriter {
   readonly #options: TreeWriterOptions;
   readonly #handles: DirectoryHandles;
   readonly #gathered = Buffer.alloc(GATHER_BYTES);
-  readonly #temporaryName: ByteString = `.redup-${process.pid}-restoring`;
+  /** Not to be guessed, or an archive could hold an entry of this name. */
+  readonly #temporaryName: ByteString = `.redup-${randomBytes(8).toString('hex')}-restoring`;
 
   constructor(options: TreeWriterOptions) {
     this.#options = options;
@@ -96,6 +98,10 @@ export class TreeWriter {
   symlink(path: Path, header: TarHeader): void {
     this.#goTo(path);
     const place = this.#handles.place(path);
+    if (header.linkName.includes('\0')) {
+      const subject = toText(path);
+      throw new RedupError('ARCHIVE_INVALID', `The link ${subject} has a NUL in its target`, { subject });
+    }
     const link = Buffer.from(header.linkName, 'latin1');
     this.#create(place, () => symlinkSync(link, place));
     const { owners, ownership, onAttribute } = this.#options;
@@ -114,7 +120,7 @@ export class TreeWriter {
   /** A fifo or device. Node cannot make them; the system's own tools can, under a plain name that is then changed. */
   special(path: Path, header: TarHeader): void {
     this.#goTo(path);
-    const temporary = this.#handles.placeForChild(this.#temporaryName);
+    const { place: temporary, handle } = this.#handles.placeForChild(this.#temporaryName);
     const arguments_ =
       header.type === 'fifo'
         ? ['-m', '600', '--', temporary, 'p']
@@ -127,7 +133,11 @@ export class TreeWriter {
             `${header.deviceMajor}`,
             `${header.deviceMinor}`,
           ];
-    const made = spawnSync('mknod', arguments_, { encoding: 'utf8', timeout: 10_000 });
+    const made = spawnSync('mknod', arguments_, {
+      encoding: 'utf8',
+      timeout: 10_000,
+      stdio: ['ignore', 'ignore', 'pipe', handle],
+    });
     if (made.error !== undefined) throw made.error;
     if (made.status !== 0) {
       const why = made.stderr.trim().replace(/^.*: /s, '') || 'mknod failed';
@@ -320,13 +330,7 @@ export class FileWriter {
 
   #open(): number {
     if (this.#fd !== undefined) return this.#fd;
-    try {
-      this.#fd = openSync(this.#options.temporary, CREATE, 0o600);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      unlinkSync(this.#options.temporary); // of a run that was killed
-      this.#fd = openSync(this.#options.temporary, CREATE, 0o600);
-    }
+    this.#fd = openSync(this.#options.temporary, CREATE, 0o600);
     return this.#fd;
   }
 }
