@@ -69,11 +69,26 @@ const STORAGE_CODES: Readonly<Partial<Record<StorageError['code'], number>>> = {
   aborted: 130,
 };
 
+/** By the `problem` of the engine's PatternError. */
+const PATTERN_CODES: Readonly<Record<string, number>> = {
+  'outside-root': 14,
+  'bad-glob': 15,
+  // A traceback and 30 in duplicity.
+  'bad-regexp': 15,
+  'last-includes': 16,
+  'redundant-filter': 70,
+  'trailing-filter': 71,
+  'absolute-path': 72,
+  'empty-list': 73,
+};
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
   if (error instanceof StorageError) return STORAGE_CODES[error.code] ?? EXIT_CODES.STORAGE;
   if (error instanceof OpenPgpError) return EXIT_CODES.ENCRYPTION;
   if (!(error instanceof RedupError)) return INTERNAL;
   if (error.code === 'STORAGE' && error.cause instanceof StorageError) return exitCodeOf(error.cause);
+  if (error.code === 'BAD_PATTERN' && 'problem' in error)
+    return PATTERN_CODES[`${error.problem}`] ?? EXIT_CODES.BAD_PATTERN;
   return EXIT_CODES[error.code];
 }

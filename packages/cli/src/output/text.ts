@@ -80,10 +80,12 @@ function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0');
 }
 
+const ELLIPSIS = '…';
+
 /** Columns on a terminal, rather too many than too few: everything from Hangul upwards counts as wide. */
 export function columnsOf(text: string): number {
   let columns = 0;
-  for (const char of text) columns += (char.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
+  for (const char of text) columns += char !== ELLIPSIS && (char.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
   return columns;
 }
 
@@ -94,5 +96,5 @@ export function endOf(text: string, columns: number): string {
   let kept = '';
   for (let char = chars.pop(); char !== undefined && columnsOf(char + kept) < columns; char = chars.pop())
     kept = char + kept;
-  return columns < 1 ? '' : `…${kept}`;
+  return columns < 1 ? '' : ELLIPSIS + kept;
 }

@@ -5,7 +5,7 @@ import { OK } from '../exit-codes.js';
 import type { Values } from '../options/index.js';
 import { localTime } from '../output/format.js';
 import { statisticsLines } from '../output/statistics.js';
-import { compileSelection } from './selection.js';
+import { selectionOf } from './selection.js';
 import { type Session, timeContext, withRepository } from './session.js';
 import { defined } from './target.js';
 
@@ -16,7 +16,7 @@ export async function runBackup(session: Session): Promise<number> {
   const [source = '', url = ''] = invocation.operands;
   const dryRun = values['dry-run'] === true;
   const create = dryRun ? 'pretend' : 'if-missing';
-  const select = compileSelection(session, source);
+  const select = selectionOf(session, source);
   return withRepository(session, { url, purpose: 'write', create }, async (repository) => {
     const type = await backupType(repository, session);
     const result = await repository.backup({ source, type, signal, ...defined({ ...backupOptions(values), select }) });

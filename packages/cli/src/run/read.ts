@@ -7,7 +7,7 @@ import { INFO_CODE } from '../output/codes.js';
 import { jsonPath, pathText, TYPE_WORDS } from '../output/events.js';
 import { grouped, humanBytes, localTime } from '../output/format.js';
 import { quoted } from '../output/text.js';
-import { compileSelection } from './selection.js';
+import { selectionOf } from './selection.js';
 import { type Session, timeContext, withRepository } from './session.js';
 import { defined } from './target.js';
 
@@ -47,7 +47,7 @@ export async function runVerify(session: Session): Promise<number> {
   const [url = '', local = ''] = invocation.operands;
   const compare =
     values['compare-data'] === true ? 'data' : values['compare-metadata'] === true ? 'metadata' : 'nothing';
-  const select = compileSelection(session, local);
+  const select = selectionOf(session, local);
   return withRepository(session, { url, purpose: 'read' }, async (repository) => {
     const result = await repository.verify({
       local,

@@ -47,7 +47,7 @@ export function statusLines(status: CollectionStatus): string[] {
       ...chainLines(chain),
       '',
     ]),
-    ...(secondary.length === 0 ? [''] : []),
+    '',
     ...(primary === undefined
       ? ['No backup chains with active signatures found']
       : ['Found primary backup chain with matching signature chain:', ...chainLines(primary)]),
