@@ -6,7 +6,7 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import type { DeltaBuilder, Rsync, SignatureBuilder } from 'librsync-wasm';
+import type { DeltaBuilder, Rsync, SignatureBuilder, SignatureFormat } from 'librsync-wasm';
 import {
   type ByteString,
   CHUNK_BYTES,
@@ -61,7 +61,15 @@ export function blockLengthFor(size: number, maxBlockBytes: number): number {
   return Math.min(Math.floor(size / 1_024_000) * 512, maxBlockBytes);
 }
 
-const STRONG_BYTES = 8;
+/** What duplicity writes; every librsync reads it. */
+const SIGNATURE = { format: 'rollsum-md4', strongLength: 8 } as const;
+/** Of signatures that another program wrote. */
+const FORMAT_OF_MAGIC: Readonly<Record<number, SignatureFormat>> = {
+  1920139574: 'rollsum-md4',
+  1920139575: 'rollsum-blake2',
+  1920139590: 'rabinkarp-md4',
+  1920139591: 'rabinkarp-blake2',
+};
 const EMPTY = new Uint8Array(0);
 
 export class ChangeStore {
@@ -73,7 +81,7 @@ export class ChangeStore {
 
   constructor(options: StoreOptions) {
     this.#options = options;
-    this.#signer = options.rsync.createSignature({ blockLength: 512, strongLength: STRONG_BYTES });
+    this.#signer = options.rsync.createSignature({ ...SIGNATURE, blockLength: 512 });
   }
 
   /** Directories, links, fifos and devices: metadata alone. */
@@ -105,8 +113,10 @@ export class ChangeStore {
     const fd = this.#open(entry);
     if (typeof fd !== 'number') return undefined;
     try {
-      if (signature.length < 12) return false;
-      this.#signer.reset({ blockLength: signature.readUInt32BE(4), strongLength: signature.readUInt32BE(8) });
+      const format = signature.length < 12 ? undefined : FORMAT_OF_MAGIC[signature.readUInt32BE(0)];
+      if (format === undefined) return false;
+      const [blockLength, strongLength] = [signature.readUInt32BE(4), signature.readUInt32BE(8)];
+      this.#signer.reset({ format, blockLength, strongLength });
       let compared = 0;
       const matches = (piece: Uint8Array) => {
         const same = signature.subarray(compared, compared + piece.length).equals(piece);
@@ -144,7 +154,7 @@ export class ChangeStore {
 
   async #storeContent(entry: TreeEntry, fd: number, delta: DeltaBuilder | undefined): Promise<StoredFile> {
     const { signatures, maxBlockBytes, signal } = this.#options;
-    this.#signer.reset({ blockLength: blockLengthFor(entry.size, maxBlockBytes), strongLength: STRONG_BYTES });
+    this.#signer.reset({ ...SIGNATURE, blockLength: blockLengthFor(entry.size, maxBlockBytes) });
     const kind: DiffKind = delta === undefined ? 'snapshot' : 'diff';
     const out = new ChunkedMember(this.#pending, (content, chunk, final) =>
       this.#block(kind, entry, content, chunk, final),
