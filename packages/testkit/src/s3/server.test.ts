@@ -76,8 +76,8 @@ describe('the proxy', () => {
     const { server, target } = await echo();
     const proxy = await startS3Proxy({ target, latencyMs: 50, bytesPerSecond: 1_000_000 });
     const started = performance.now();
-    await (await fetch(proxy.endpoint, { method: 'POST', body: Buffer.alloc(100_000) })).text();
-    expect(performance.now() - started).toBeGreaterThan(250);
+    await (await fetch(proxy.endpoint, { method: 'POST', body: Buffer.alloc(300_000) })).text();
+    expect(performance.now() - started).toBeGreaterThan(600);
     await proxy.close();
     server.close();
   });
