@@ -229,6 +229,17 @@ describe('redup', () => {
     await redupOk(['verify', url, 'src'], { PASSPHRASE: 'once more' });
   });
 
+  it('does what its README shows', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const [, example = ''] = /```sh\n([^`]*)```/.exec(readme) ?? [];
+    writeTree(`${folder}/documents`, MODEL);
+    const script = `set -e\nredup() { '${process.execPath}' '${BIN}' "$@"; }\n${example}`;
+    const env = cleanEnv({ HOME: folder, XDG_CACHE_HOME: `${folder}/cache` });
+    const result = await run('bash', ['-c', script], { env, cwd: folder });
+    expect([result.code, result.stderr]).toEqual([0, '']);
+    expect(diffTrees(snapshotOf(MODEL), readTree(`${folder}/restored`))).toEqual([]);
+  });
+
   it('starts quickly: help and version need no engine', async () => {
     const began = performance.now();
     await redupOk(['--version']);

@@ -2,6 +2,8 @@
 
 import { CommanderError } from 'commander';
 import { type CommandName, commandSpec, isUrl, type Operand } from '../commands.js';
+import { completionScript } from '../documentation/completion.js';
+import { manPage } from '../documentation/man-page.js';
 import { OPTION_NAMES, type OptionName, optionSpec, type SelectionOptionName, type Values } from '../options/index.js';
 import { buildProgram } from './program.js';
 import { rewrite, seeHelp } from './rewrite.js';
@@ -33,6 +35,8 @@ export type Parsed =
  * @throws UsageError
  */
 export function parseArguments(argv: readonly string[], env: NodeJS.ProcessEnv, version: string): Parsed {
+  const documentation = documentationFor(argv, version);
+  if (documentation !== undefined) return { kind: 'text', text: documentation };
   const { command, implied, options, operands, asks } = rewrite(argv);
   if (asks === 'version') return { kind: 'text', text: `redup ${version}\n` };
   if (asks === 'help' || command === undefined) return { kind: 'text', text: helpText(command) };
@@ -42,6 +46,13 @@ export function parseArguments(argv: readonly string[], env: NodeJS.ProcessEnv, 
   const collected = readOptions(command, options, operands, env);
   const notices = implied ? [`No command given: doing a ${command}, as the order of the arguments says`] : [];
   return { kind: 'run', invocation: { command, operands, ...collected, notices: [...notices, ...collected.notices] } };
+}
+
+/** `redup completion SHELL`, `redup man`: words that duplicity does not have, but a source folder may. */
+function documentationFor([word, argument, ...more]: readonly string[], version: string): string | undefined {
+  if (more.length > 0 || (argument !== undefined && isUrl(argument))) return undefined;
+  if (word === 'completion') return completionScript(argument ?? '');
+  return word === 'man' && argument === undefined ? manPage(version) : undefined;
 }
 
 export function helpText(command: CommandName | undefined): string {

@@ -2,7 +2,14 @@
 
 import { Argument, Command, Option } from 'commander';
 import { COMMAND_NAMES, type CommandName, commandSpec, type Operand } from '../commands.js';
-import { OPTION_GROUPS, OPTION_NAMES, type OptionName, type OptionSpec, optionSpec } from '../options/index.js';
+import {
+  isShown,
+  OPTION_GROUPS,
+  OPTION_NAMES,
+  type OptionName,
+  type OptionSpec,
+  optionSpec,
+} from '../options/index.js';
 
 const OPERANDS: Readonly<Record<Operand, readonly [name: string, help: string]>> = {
   source: ['SOURCE', 'the folder (or single file) to back up'],
@@ -70,11 +77,6 @@ function buildOption(name: OptionName, command: CommandName): Option {
 
 function inGroups(): OptionName[] {
   return OPTION_GROUPS.flatMap((group) => OPTION_NAMES.filter((name) => optionSpec(name).group === group));
-}
-
-export function isShown(spec: OptionSpec): boolean {
-  const { status = 'supported' } = spec;
-  return spec.hidden !== true && (status === 'supported' || status === 'silent');
 }
 
 /** `-t, --restore-time <TIME>` */

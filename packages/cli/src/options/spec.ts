@@ -87,3 +87,9 @@ export const DELETIONS = [
   'remove-all-but-n-full',
   'remove-all-inc-of-but-n-full',
 ] as const satisfies readonly CommandName[];
+
+/** Whether help, manual page and completion mention it. */
+export function isShown(spec: OptionSpec): boolean {
+  const { status = 'supported' } = spec;
+  return spec.hidden !== true && (status === 'supported' || status === 'silent');
+}
