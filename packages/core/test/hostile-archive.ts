@@ -33,7 +33,7 @@ export interface RawMember {
 
 /** One tar member with everything that belongs before it. */
 export function member(m: RawMember): Buffer {
-  const content = Buffer.from(m.content ?? '', 'latin1');
+  const content = typeof m.content === 'object' ? m.content : Buffer.from(m.content ?? '', 'latin1');
   const records =
     m.rawPax ??
     Object.entries(m.pax ?? {})

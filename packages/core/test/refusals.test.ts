@@ -283,7 +283,9 @@ describe('an interruption', () => {
         const controller = new AbortController();
         let seen = 0;
         const interrupted = world.backup({ signal: controller.signal }, {
-          onEvent: (event) => event.type === 'volume' && ++seen === at && controller.abort(),
+          onEvent: (event: RedupEvent) => {
+            if (event.type === 'volume' && ++seen === at) controller.abort();
+          },
         } as never);
         await errorOf(interrupted, 'ABORTED');
         await world.expectRestores(one(), START + 1000);
