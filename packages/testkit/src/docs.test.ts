@@ -138,8 +138,8 @@ describe('links and names in the documents', () => {
       if (/^[\w-]+(?:\.\w+)*\.test\.ts$/.test(code)) return sources.names.has(code);
       const script = /^npm run ([\w-]+)/.exec(code)?.[1];
       if (script !== undefined) return sources.scripts.has(script);
-      // Error codes, environment variables (but the SDK's), classes and functions.
-      if (code.startsWith('AWS_')) return true;
+      // Error codes, environment variables (but the SDK's, and duplicity's that is ignored), classes and functions.
+      if (code.startsWith('AWS_') || code === 'FTP_PASSWORD') return true;
       const isName = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[A-Za-z][a-z0-9]+(?:[A-Z][a-z0-9]+)+$/.test(code);
       return !isName || sources.text.includes(code);
     };
@@ -155,7 +155,8 @@ describe('links and names in the documents', () => {
     const { commands, options } = await whatRedupKnows();
     expect(options.size).toBeGreaterThan(50);
     const unknownIn = (text: string): string[] => {
-      const [, command = ''] = /^redup ([a-z][a-z-]*)/.exec(text) ?? [];
+      // Without a command: `redup SOURCE URL`.
+      const [, command = ''] = /^redup ([a-z][a-z-]*)(?![a-z-]| \S+:\/\/)/.exec(text) ?? [];
       const given = text.split(/[|;&#]/)[0]?.match(/(?<= )--[a-z0-9-]+/g) ?? [];
       return [
         ...(command === '' || commands.has(command) ? [] : [command]),
@@ -184,13 +185,15 @@ describe('links and names in the documents', () => {
     const help = async (...args: string[]) => (await runOk(path.join(binaries, 'redup'), [...args, '--help'])).stdout;
     const commands = [...(await help()).matchAll(/^ {2}([a-z-]+) {2,}/gm)].map((match) => match[1] ?? '');
     const shown = await Promise.all(commands.map((command) => help(command)));
+    // Two words that make text and have no help of their own.
+    for (const args of [['man'], ['completion', 'bash']]) await runOk(path.join(binaries, 'redup'), args);
     const folder = path.join(root, 'packages/cli/src/options');
     const declared = fs.readdirSync(folder).map((name) => fs.readFileSync(path.join(folder, name), 'utf8'));
     const names = declared.flatMap((text) =>
       [...text.matchAll(/^ {2}'?([a-z0-9-]+)'?: \{/gm)].map((match) => `--${match[1]}`),
     );
     return {
-      commands: new Set(commands),
+      commands: new Set([...commands, 'man', 'completion']),
       options: new Set([...(shown.join('').match(/--[a-z0-9-]+/g) ?? []), ...names]),
     };
   }
