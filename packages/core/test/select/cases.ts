@@ -58,8 +58,8 @@ export function caseArbitrary(syntax: Syntax): fc.Arbitrary<Case> {
       fc
         .record({
           root: fc.constantFrom('src', './src', 'src/', 'CWD/src', '.', 'CWD'),
-          rules: fc.array(ruleArbitrary(paths, syntax), { minLength: 1, maxLength: 6 }),
-          last: fc.option(fc.constantFrom('**', 'src/**', '*'), { freq: 3 }),
+          rules: fc.array(rulesArbitrary(paths, syntax), { minLength: 1, maxLength: 5 }).map((each) => each.flat()),
+          last: fc.option(fc.constantFrom('**', '**', '**', 'src/**', 'src/*/*', 'src/a', '*'), { freq: 4 }),
           nullSeparator: fc.boolean(),
         })
         .map(
@@ -135,7 +135,8 @@ function treeArbitrary(): fc.Arbitrary<TreeModel> {
 
 type Rule = readonly [option: string, value: string | number | null];
 
-function ruleArbitrary(paths: readonly string[], syntax: Syntax): fc.Arbitrary<Rule> {
+/** One rule, or a filter switch with rules that it concerns. */
+function rulesArbitrary(paths: readonly string[], syntax: Syntax): fc.Arbitrary<readonly Rule[]> {
   const glob = globArbitrary(paths);
   const action = fc.constantFrom('include', 'exclude');
   const line = fc.tuple(
@@ -175,16 +176,40 @@ function ruleArbitrary(paths: readonly string[], syntax: Syntax): fc.Arbitrary<R
         .map((option): Rule => [option, null]),
     },
   ];
-  if (syntax === 'classic') return fc.oneof(...common);
-  const filters = ['globbing', 'literal', 'regexp', 'ignorecase', 'strictcase'].map(
-    (mode): Rule => [`--filter-${mode}`, null],
-  );
+  const one = fc.oneof(...common);
+  const single = one.map((rule): readonly Rule[] => [rule]);
+  if (syntax === 'classic') return single;
+  const given = (text: fc.Arbitrary<string>): fc.Arbitrary<Rule> =>
+    fc.tuple(action, text).map(([each, value]): Rule => [`--${each}`, value]);
+  // Back to shell patterns almost always: what follows is one, and an error in the other modes.
+  const back = fc.constantFrom<readonly Rule[]>(...Array<Rule[]>(9).fill([['--filter-globbing', null]]), []);
+  const stay = fc.constantFrom<readonly Rule[]>([], [['--filter-strictcase', null]]);
+  const switched = (mode: string, rule: fc.Arbitrary<Rule>, after = stay): fc.Arbitrary<readonly Rule[]> =>
+    fc
+      .tuple(fc.array(rule, { minLength: 1, maxLength: 2 }), after, one)
+      .map(([rules, next, last]) => [
+        [`--filter-${mode}`, null],
+        ...rules,
+        ...next,
+        ...(next.length === 0 ? [] : [last]),
+      ]);
   // Listed paths that do not exist are emitted as absent, and their scanned parents with them: not a matter of a selection.
   const existing = textOf(paths).filter((path) => !path.includes('\n'));
   const listed = fc
     .array(fc.constantFrom(...existing, 'src'), { minLength: 1, maxLength: 6 })
-    .map((lines): Rule => ['--files-from', lines.join('\n\n')]);
-  return fc.oneof(...common, { weight: 4, arbitrary: fc.constantFrom(...filters) }, { weight: 1, arbitrary: listed });
+    .map((lines): readonly Rule[] => [['--files-from', lines.join('\n\n')]]);
+  const literals = fc
+    .tuple(fc.constantFrom(...textOf(paths), 'src/a'), fc.constantFrom('', '', '/'))
+    .map(([path, tail]) => path + tail);
+  return fc.oneof(
+    { weight: 24, arbitrary: single },
+    { weight: 4, arbitrary: switched('literal', given(literals), back) },
+    { weight: 4, arbitrary: switched('regexp', given(regexpArbitrary(paths)), back) },
+    { weight: 4, arbitrary: switched('ignorecase', one) },
+    { weight: 1, arbitrary: switched('globbing', one) },
+    { weight: 1, arbitrary: switched('strictcase', one) },
+    { weight: 2, arbitrary: listed },
+  );
 }
 
 /** A path of the tree (or part of one) with some of it replaced by wildcards. */
@@ -213,15 +238,19 @@ function globArbitrary(paths: readonly string[]): fc.Arbitrary<string> {
   return fc
     .tuple(
       known,
-      fc.array(fc.tuple(fc.nat(4), component), { maxLength: 2 }),
-      fc.nat(4),
-      fc.constantFrom('', '', '', '/', '/**', '/*'),
+      // The first part is the source: a pattern that does not begin with it ends in an error, of which a few are enough.
+      fc.array(fc.tuple(fc.nat(20), component), { maxLength: 2 }),
+      fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 4),
+      fc.constantFrom('', '', '', '', '', '/', '/**', '/*'),
       fc.constantFrom('', '', '', '', 'ignorecase:', 'IgnoreCase:'),
-      fc.constantFrom('path', 'path', 'path', 'deep', 'all', 'upper'),
+      fc.constantFrom('path', 'path', 'path', 'path', 'path', 'path', 'deep', 'deep', 'upper', 'upper', 'all'),
     )
     .map(([path, replaced, cut, tail, prefix, form]) => {
       const parts = path.split('/');
-      for (const [at, text] of replaced) if (at < parts.length) parts[at] = text;
+      for (const [at, text] of replaced) {
+        const index = at === 0 ? 0 : 1 + (at % 4);
+        if (index < parts.length) parts[index] = text;
+      }
       if (cut > 0) parts.length = Math.min(parts.length, cut);
       const text = (form === 'deep' ? `**/${parts.at(-1)}` : form === 'all' ? '**' : parts.join('/')) + tail;
       return prefix + (form === 'upper' && prefix !== '' ? text.toUpperCase() : text);
