@@ -205,17 +205,21 @@ describe('redup', () => {
       ['SIGINT', 130],
       ['SIGTERM', 143],
     ] as const) {
-      const child = spawn(process.execPath, [BIN, 'full', '--no-encryption', '--volsize', '5', '-v5', 'large', url], {
-        cwd: folder,
-        env: cleanEnv({ HOME: folder, XDG_CACHE_HOME: `${folder}/cache-${signal}` }),
-      });
+      const child = spawn(
+        process.execPath,
+        [BIN, 'full', '--no-encryption', '--volsize', '5', '-v5', 'large', `${url}-${signal}`],
+        {
+          cwd: folder,
+          env: cleanEnv({ HOME: folder, XDG_CACHE_HOME: `${folder}/cache-${signal}` }),
+        },
+      );
       const ended = exitOf(child);
       await said(child, 'Processed volume 1');
       child.kill(signal);
       expect((await ended).code).toBe(code);
     }
-    await redupOk(['full', '--no-encryption', 'large', url]);
-    await redupOk(['verify', '--compare-data', url, 'large']);
+    await redupOk(['full', '--no-encryption', 'large', `${url}-SIGINT`]);
+    await redupOk(['verify', '--compare-data', `${url}-SIGINT`, 'large']);
   });
 
   it('asks for a passphrase on a terminal, twice for a new target, and shows none of it', async (context) => {
@@ -227,6 +231,17 @@ describe('redup', () => {
     expect(output).not.toMatch(/first|fisrt|once more\r/);
     expect(code, context.task.name).toBe(0);
     await redupOk(['verify', url, 'src'], { PASSPHRASE: 'once more' });
+  });
+
+  it('shows its progress on a terminal and takes it away at the end', async () => {
+    mkdirSync(`${folder}/large`);
+    for (let i = 0; i < 20; i++) writeFileSync(`${folder}/large/${i}`, randomBytes(2_000_000));
+    const { code, output } = await onTerminal(['full', '--no-encryption', 'large', url], []);
+    expect(code).toBe(0);
+    expect(output).toMatch(/\r\d:\d\d {2}backing up .* files {2}.*MB/);
+    const statistics = output.indexOf('[ Backup Statistics ]');
+    expect(output.slice(0, statistics)).toMatch(/\r.\[K-+$/);
+    expect(output.slice(statistics)).not.toContain('backing up');
   });
 
   it('does what its README shows', async () => {
@@ -272,8 +287,9 @@ function exitOf(child: ChildProcess): Promise<{ code: number | null }> {
 }
 
 function said(child: ChildProcess, text: string): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let output = '';
+    child.on('close', () => reject(new Error(`it ended without saying ${text}: ${output}`)));
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk;
       if (output.includes(text)) resolve();

@@ -88,7 +88,7 @@ export class ProgressLine {
     const figures = parts.filter((part) => part !== '').join('  ');
     const room = width - columnsOf(figures) - 2;
     const path = event === undefined || room < 8 ? '' : `  ${endOf(printable(textOf(event.path)), room)}`;
-    return endOf(figures, width) + path;
+    return figures.slice(0, width) + path;
   }
 
   #rate(bytes: number): number {

@@ -56,7 +56,8 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
     const verb = command === 'restore' || command === 'verify' ? 'read' : 'stored';
     line = new ProgressLine({
       terminal: err,
-      columns: () => process.stderr.columns ?? 80,
+      // A terminal that does not know its size says 0.
+      columns: () => process.stderr.columns || 80,
       now: () => performance.now(),
       verb,
     });
