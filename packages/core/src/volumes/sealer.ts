@@ -184,6 +184,8 @@ export class SealedObject {
   rawBytes = 0;
   /** Bytes given to the compressor so far, framing included. */
   submittedBytes = 0;
+  /** Bytes to store that are known, before encryption, which holds some back. */
+  acceptedBytes = 0;
   /** Compressed size of each chunk that came back, in order. */
   readonly chunkSizes: number[] = [];
   crc = 0;
@@ -219,6 +221,7 @@ export class SealedObject {
 
   /** Takes bytes as they come from the compressor. */
   store(bytes: Uint8Array): void {
+    this.acceptedBytes += bytes.length;
     this.#append(this.seal === undefined ? bytes : this.seal.encrypt(bytes));
   }
 

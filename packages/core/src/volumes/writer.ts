@@ -6,7 +6,7 @@
 
 import { rmSync } from 'node:fs';
 import { BLOCK, type Path, padding, ROOT, type VolumeInfo, type VolumePosition } from '../archive/index.js';
-import { cutLag, decideCut } from './cut.js';
+import { decideCut } from './cut.js';
 import type { SealedFile, SealedObject, Sealer } from './sealer.js';
 import type { UploadQueue } from './upload-queue.js';
 
@@ -38,14 +38,12 @@ const ZEROS = new Uint8Array(20_480);
 
 export class VolumeWriter {
   readonly #options: VolumeWriterOptions;
-  readonly #lag: number;
   #number: number;
   #volume: OpenVolume | undefined;
   #lastPath: Path = ROOT;
 
   constructor(options: VolumeWriterOptions) {
     this.#options = options;
-    this.#lag = cutLag(options.volumeBytes);
     this.#number = (options.firstVolume ?? 1) - 1;
   }
 
@@ -59,7 +57,7 @@ export class VolumeWriter {
     const { sealer, uploads, volumeBytes } = this.#options;
     if (this.#volume === undefined || !uploads.hasRoom) return false;
     sealer.pump();
-    return sealer.hasRoom && decideCut(this.#volume.object, volumeBytes, this.#lag) === 'go-on';
+    return sealer.hasRoom && decideCut(this.#volume.object, volumeBytes) === 'go-on';
   }
 
   /** Does what keeps `isReady` from being true. */
@@ -75,7 +73,7 @@ export class VolumeWriter {
       if (this.#volume === undefined) this.#volume = await this.#open();
       // However small volumes are to be, each takes a block: cutting empty ones would never end.
       const isEmpty = this.#volume.start === undefined;
-      const decision = isEmpty ? 'go-on' : decideCut(this.#volume.object, volumeBytes, this.#lag);
+      const decision = isEmpty ? 'go-on' : decideCut(this.#volume.object, volumeBytes);
       if (decision === 'cut') {
         await this.#close(this.#volume);
         this.#volume = undefined;
