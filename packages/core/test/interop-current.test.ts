@@ -1,0 +1,5 @@
+/** redup and the current duplicity on the same archives; see interop.ts. */
+
+import { describeInterop } from './interop.js';
+
+describeInterop('duplicity-current');
