@@ -15,9 +15,8 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { styleText } from 'node:util';
-import { asTime, Repository } from '@redup/core';
-import { Secret } from '@redup/openpgp';
-import { openStorage } from '@redup/storage';
+import { asTime, Repository, Secret, StorageRegistry } from '@redup/core';
+import { registerS3 } from '@redup/storage-s3';
 import { changeSome } from './change-tree.mjs';
 import { compareTrees, describeTree } from './compare-trees.mjs';
 
@@ -65,7 +64,7 @@ async function openRepository(url, folder) {
   const passphrase = Secret.fromText(randomBytes(24).toString('base64url'));
   // Without it nobody could look at the archives afterwards. They are a demonstration's.
   passphrase.use((bytes) => writeFileSync(join(folder, 'passphrase'), bytes, { mode: 0o600 }));
-  const storage = await openStorage(url, { create: 'if-missing' });
+  const storage = await registerS3(new StorageRegistry()).open(url, { create: 'if-missing' });
   return Repository.open({
     storage,
     url,
