@@ -23,7 +23,7 @@ import { describe, expect, test } from 'vitest';
 import { asTime } from '../src/index.js';
 import { MODES, type Mode, openRepository, PASSPHRASE, warnings } from './support.js';
 
-const RUNS = Number(process.env['REDUP_RUNS'] ?? 4);
+const RUNS = Number(process.env['REDUP_RUNS'] ?? 3);
 const SEED = process.env['REDUP_SEED'];
 const FIRST_TIME = 1_700_000_000;
 
