@@ -52,5 +52,14 @@ export { type ErrorCode, RedupError } from './errors.js';
 export type { Difference, EventListener, FileChange, Phase, ProgressEvent, RedupEvent, WarningCode } from './events.js';
 export { type Clock, defaultArchiveDirectory, type RepositoryOptions, systemClock } from './options.js';
 export { Repository } from './repository.js';
-export type { Selection, TreeEntry, Verdict } from './tree/index.js';
+export {
+  compileSelection,
+  PatternError,
+  type PatternProblem,
+  questionsAbout,
+  type Selection,
+  type SelectionRule,
+  type TreeEntry,
+  type Verdict,
+} from './tree/index.js';
 export type { EncryptionOptions } from './volumes/index.js';

@@ -3,15 +3,21 @@
 import { readFileSync } from 'node:fs';
 import type { RuleArgument } from '../arguments/parse.js';
 import { UsageError } from '../arguments/usage-error.js';
-import { canonicalSource, fromText, parseTime, type Selection } from '../engine.js';
-import { type SelectionRule, selectionEngine } from './selection-engine.js';
+import {
+  canonicalSource,
+  compileSelection,
+  fromText,
+  parseTime,
+  questionsAbout,
+  type Selection,
+  type SelectionRule,
+} from '../engine.js';
 import { type Session, timeContext } from './session.js';
 
 /** Undefined when everything is wanted. */
 export function selectionOf(session: Session, source: string): Selection | undefined {
   const { rules } = session.invocation;
   if (rules.length === 0) return undefined;
-  const { compileSelection, questionsAbout } = selectionEngine();
   return compileSelection(
     rules.map((rule) => toRule(rule, session)),
     {

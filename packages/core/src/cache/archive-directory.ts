@@ -16,8 +16,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type ArchiveName, type ByteString, formatName, fromText, type NamePrefixes } from '../archive/index.js';
-import { collect, type Listed, type NamedFile } from '../collection/index.js';
+import {
+  type ArchiveName,
+  type ByteString,
+  formatName,
+  fromText,
+  type NamePrefixes,
+  parseName,
+} from '../archive/index.js';
+import { type Collection, type CollectOptions, collect, type Listed, type NamedFile } from '../collection/index.js';
 import { errnoOf, localError } from '../errors.js';
 
 export interface ArchiveDirectoryOptions {
@@ -61,9 +68,20 @@ export class ArchiveDirectory {
     }
   }
 
-  collection() {
-    const { prefixes, timeSeparator } = this.#options;
-    return collect(this.list(), timeSeparator === undefined ? { prefixes } : { prefixes, timeSeparator });
+  /** Finished local copies; partial files are not part of it. */
+  collection(): Collection {
+    return collect(
+      this.list().filter(({ name }) => this.#parse(name)?.partial === false),
+      this.#collectOptions(),
+    );
+  }
+
+  /** Manifests and signatures of backups that run or were interrupted. */
+  partials(): NamedFile[] {
+    return this.list().flatMap(({ name, size }) => {
+      const parsed = this.#parse(name);
+      return parsed?.partial ? [{ name, size, parsed }] : [];
+    });
   }
 
   /** Where the copy of a remote manifest or signature file lies, whatever the remote's encoding. */
@@ -111,6 +129,15 @@ export class ArchiveDirectory {
       throw localError('write', place, error);
     }
     this.publish(temporary, place);
+  }
+
+  #parse(name: ByteString): ArchiveName | undefined {
+    return parseName(name, this.#options.prefixes, this.#options.timeSeparator);
+  }
+
+  #collectOptions(): CollectOptions {
+    const { prefixes, timeSeparator } = this.#options;
+    return timeSeparator === undefined ? { prefixes } : { prefixes, timeSeparator };
   }
 
   #place(name: ByteString): string {

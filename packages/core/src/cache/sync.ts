@@ -115,8 +115,13 @@ export function dropStaleCopies(
 ): void {
   const local = directory.collection();
   const remoteKeys = new Set(metadataFiles(remote).map(keyOf));
-  const finished = metadataFiles(local).filter((file) => !file.parsed.partial);
-  const stale = finished.filter((file) => !remoteKeys.has(keyOf(file)));
+  const finished = metadataFiles(local);
+  const unfinished = new Set(directory.partials().map(keyOf));
+  for (const file of finished) {
+    // Made just before a crash, while their set is not complete: they are made again when it is resumed.
+    if (unfinished.has(keyOf(file)) && !remoteKeys.has(keyOf(file))) directory.remove(directory.placeOfFile(file));
+  }
+  const stale = finished.filter((file) => !remoteKeys.has(keyOf(file)) && !unfinished.has(keyOf(file)));
   if (stale.length === 0) return;
   if (remoteKeys.size === 0 && !options.force) {
     throw new RedupError(

@@ -4,11 +4,12 @@ import { setImmediate } from 'node:timers/promises';
 import { loadRsync, type Rsync, type Signature } from 'librsync-wasm';
 import { type ArchiveTime, type ByteString, fromText, MORE, type Path, toText } from '../archive/index.js';
 import { acquireLock, dropStaleCopies } from '../cache/index.js';
-import { type Change, ChangeStore, findChanges, MergedSignatures, SignatureWriter } from '../delta/index.js';
+import { type Change, ChangeStore, findChanges, MergedSignatures } from '../delta/index.js';
 import { ProgressReporter } from '../events.js';
 import { type OwnerMap, type Selection, type TreeEntry, trimSlashes, type WalkItem, walk } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
 import { canonicalSource, type PlanOptions, planSet, type SetPlan } from './plan-set.js';
+import { isDone } from './resume.js';
 import { RunningSet } from './running-set.js';
 import {
   type BackupStatistics,
@@ -82,6 +83,7 @@ export async function backup(workspace: Workspace, options: BackupOptions): Prom
       type: options.type ?? 'auto',
       allowSourceMismatch: options.allowSourceMismatch ?? false,
       sourceDirectory: canonicalSource(options.source),
+      root: trimSlashes(source),
       dryRun: options.dryRun ?? false,
       ...(options.fullIfOlderThan === undefined ? {} : { fullIfOlderThan: options.fullIfOlderThan }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -107,6 +109,11 @@ function* startingWith<T>(
   if (first.done) return;
   yield first.value;
   yield* { [Symbol.iterator]: () => rest };
+}
+
+function pathOf(change: Change): Path {
+  if (change.kind === 'deleted') return change.path;
+  return change.kind === 'unreadable' ? change.item.path : change.entry.path;
 }
 
 class BackupRun {
@@ -155,19 +162,19 @@ class BackupRun {
 
   async #store(changes: Iterable<Change | typeof MORE>): Promise<BackupResult> {
     const { listFiles = true, signal, concurrency = 1, volumeBytes = DEFAULT_VOLUME_BYTES } = this.#options;
-    const { span } = this.#plan;
+    const { span, resume } = this.#plan;
     const header = { host: this.#workspace.hostName, sourceDirectory: canonicalSource(this.#options.source) };
-    const set = new RunningSet(this.#workspace, span, header, signal);
-    const signatures = new SignatureWriter(set.signaturePartPath);
+    const set = new RunningSet(this.#workspace, this.#plan, header, signal);
+    const signatures = set.openSignatures();
     const volumes = new VolumeWriter({
       sealer: set.sealer,
       uploads: new UploadQueue(concurrency),
       volumeBytes,
+      firstVolume: 1 + (resume?.kept.length ?? 0),
       extensions: this.#workspace.extensions,
       stagingPath: (volume) => set.stagingPath(volume),
       store: (volume, file) => set.storeVolume(volume, file),
       stored: (info, file) => {
-        signatures.sync();
         set.volumeStored(info, file);
       },
     });
@@ -183,16 +190,15 @@ class BackupRun {
       ...(signal === undefined ? {} : { signal }),
     });
     try {
+      await set.takeOver();
       await this.#each(changes, (change) => this.#apply(change, store, set));
-      const unchanged = this.#statistics.deltaEntries === 0 && volumes.volumes <= 1;
+      const unchanged = resume === undefined && this.#statistics.deltaEntries === 0 && volumes.volumes <= 1;
       if (this.#options.skipIfNoChange && span.type === 'inc' && unchanged) {
-        signatures.abandon();
         set.discard();
         return this.#result(0, false);
       }
       this.#statistics.endTime = this.#workspace.clock.now();
       await volumes.finish();
-      signatures.finish();
       await set.complete({ listFiles });
       this.#statistics.totalDestinationSizeChange = set.storedBytes;
       return this.#result(volumes.volumes, true);
@@ -202,6 +208,11 @@ class BackupRun {
   }
 
   async #apply(change: Change, store: ChangeStore, set: RunningSet): Promise<void> {
+    const { resume } = this.#plan;
+    if (resume !== undefined && isDone(pathOf(change), resume.boundary)) {
+      this.#countDone(change, set);
+      return;
+    }
     switch (change.kind) {
       case 'same':
         return;
@@ -260,7 +271,9 @@ class BackupRun {
     const delta = signature === undefined ? undefined : this.#rsync.createDelta(signature);
     let outcome: Awaited<ReturnType<ChangeStore['storeFile']>>;
     try {
-      outcome = await store.storeFile(entry, delta);
+      const { boundary } = this.#plan.resume ?? {};
+      const skipChunks = boundary?.path === entry.path ? (boundary.chunk ?? 0) : 0;
+      outcome = await store.storeFile(entry, { skipChunks, ...(delta === undefined ? {} : { delta }) });
     } finally {
       delta?.dispose();
     }
@@ -300,10 +313,23 @@ class BackupRun {
     }
   }
 
+  /** What the interrupted run stored already: counted as it was then, neither read nor stored again. */
+  #countDone(change: Change, set: RunningSet): void {
+    if (change.kind === 'deleted') {
+      if (change.archived.kind === 'signature') set.listFile('deleted', change.path);
+      countDeleted(this.#statistics);
+    } else if (change.kind === 'new' || change.kind === 'changed') {
+      if (change.entry.type === 'file') set.listFile(change.kind, change.entry.path);
+      (change.kind === 'new' ? countNew : countChanged)(this.#statistics, change.entry, change.entry.statSize);
+    } else if (change.kind !== 'unreadable') {
+      countUnchanged(this.#statistics, change.entry);
+    }
+  }
+
   #report(change: Change): void {
     const { sourceFiles, sourceFileSize } = this.#statistics;
     if (change.kind === 'unreadable') return;
-    const path = change.kind === 'deleted' ? change.path : change.entry.path;
+    const path = pathOf(change);
     this.#progress.update(sourceFiles, sourceFileSize, 0, path);
     if (change.kind === 'same' || change.kind === 'suspect') return;
     this.#workspace.emit({ type: 'file', change: change.kind, path });

@@ -26,6 +26,7 @@ import {
 } from '../collection/index.js';
 import type { SignatureFile } from '../delta/index.js';
 import { RedupError } from '../errors.js';
+import { findResumable, type ResumePlan } from './resume.js';
 import type { Workspace } from './workspace.js';
 
 export interface SetPlan {
@@ -34,6 +35,8 @@ export interface SetPlan {
   readonly signatures: readonly SignatureFile[];
   /** The full backup that this set is or builds on. */
   readonly fullTime: ArchiveTime;
+  /** An interrupted backup that this one goes on with. */
+  readonly resume?: ResumePlan;
 }
 
 export interface PlanOptions {
@@ -43,6 +46,8 @@ export interface PlanOptions {
   readonly allowSourceMismatch: boolean;
   /** As the manifest names it. */
   readonly sourceDirectory: ByteString;
+  /** Its place on disk. */
+  readonly root: ByteString;
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
 }
@@ -53,12 +58,44 @@ const TOLERATED_BACKWARDS_S = 5;
 /** @throws RedupError NO_SIGNATURES, HOST_MISMATCH, SOURCE_MISMATCH, MANIFEST_MISMATCH, CLOCK_BACK, PASSPHRASE_WRONG */
 export async function planSet(workspace: Workspace, remote: Collection, options: PlanOptions): Promise<SetPlan> {
   const chain = latestChain(remote);
+  const resume = options.dryRun
+    ? undefined
+    : await findResumable(workspace, remote, { host: workspace.hostName, ...options });
+  if (resume !== undefined) return planResumed(workspace, remote, chain, resume, options);
   const base = options.type === 'full' ? undefined : incrementalBase(workspace, remote, chain, options);
   const time = await nextTime(workspace, chain === undefined ? undefined : endOf(chain), options.signal);
   if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time };
   await checkContinues(workspace, base.chain, options);
   const signatures = await localSignatures(workspace.syncContext(options.signal), base.signatures);
   return { span: { type: 'inc', start: endOf(base.chain), time }, signatures, fullTime: startTimeOf(base.chain) };
+}
+
+/** Like duplicity, an interrupted backup is finished first, whatever type was asked for. */
+async function planResumed(
+  workspace: Workspace,
+  remote: Collection,
+  chain: BackupChain | undefined,
+  resume: ResumePlan,
+  options: PlanOptions,
+): Promise<SetPlan> {
+  const { span, kept } = resume;
+  workspace.notice(
+    `Going on with the backup of ${formatTime(span.time)} that was interrupted after volume ${kept.length}`,
+  );
+  if (span.type === 'full') return { span, signatures: [], fullTime: span.time, resume };
+  const files = chain === undefined ? undefined : signaturesFor(setsOf(chain), remote.signatureChains);
+  if (chain === undefined || files === undefined) {
+    throw new RedupError(
+      'NO_SIGNATURES',
+      'The backup that was interrupted cannot be continued: its chain has no signatures',
+      {
+        hint: 'Run cleanup --force, then make a full backup.',
+      },
+    );
+  }
+  await checkContinues(workspace, chain, options);
+  const signatures = await localSignatures(workspace.syncContext(options.signal), files);
+  return { span, signatures, fullTime: startTimeOf(chain), resume };
 }
 
 interface Base {

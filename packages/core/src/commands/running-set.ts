@@ -22,8 +22,11 @@ import {
   toText,
   type VolumeInfo,
 } from '../archive/index.js';
+import { SignatureWriter } from '../delta/index.js';
 import { localError } from '../errors.js';
 import { type SealedFile, Sealer } from '../volumes/index.js';
+import type { SetPlan } from './plan-set.js';
+import { isDone, partialEntries, type ResumePlan } from './resume.js';
 import type { Workspace } from './workspace.js';
 
 const COPY_BYTES = 262_144;
@@ -32,16 +35,26 @@ const SPOOL_FLUSH_CHARS = 1 << 16;
 export class RunningSet {
   readonly #workspace: Workspace;
   readonly #span: SetSpan;
+  readonly #resume: ResumePlan | undefined;
   readonly #header: ManifestHeader;
   readonly #signal: AbortSignal | undefined;
   readonly sealer: Sealer;
   /** The file list can be as long as the tree, so it waits on disk. */
   readonly #files: LineSpool;
   #manifestFd: number | undefined;
+  #signatures: SignatureWriter | undefined;
   storedBytes = 0;
 
-  constructor(workspace: Workspace, span: SetSpan, header: ManifestHeader, signal: AbortSignal | undefined) {
+  /** @param resume of an interrupted backup that this set goes on with */
+  constructor(
+    workspace: Workspace,
+    plan: Pick<SetPlan, 'span' | 'resume'>,
+    header: ManifestHeader,
+    signal: AbortSignal | undefined,
+  ) {
+    const { span, resume } = plan;
     this.#workspace = workspace;
+    this.#resume = resume;
     this.#span = span;
     this.#header = header;
     this.#signal = signal;
@@ -60,7 +73,28 @@ export class RunningSet {
     return workers === undefined ? {} : { workers };
   }
 
-  get signaturePartPath(): string {
+  /** The signature file of this set. When an interrupted set goes on, the old one stays until a further volume is stored. */
+  openSignatures(): SignatureWriter {
+    const part = this.#signaturePartPath;
+    this.#signatures = new SignatureWriter(this.#resume === undefined ? part : `${part}.new`);
+    return this.#signatures;
+  }
+
+  /** Takes over what an interrupted run described already: everything before the end of its last kept volume. */
+  async takeOver(): Promise<void> {
+    const resume = this.#resume;
+    if (resume === undefined) return;
+    this.#workspace.directory.writeFile(
+      this.#manifestPartPath,
+      formatHeader(this.#header) + resume.kept.map(formatVolume).join(''),
+    );
+    for await (const { path, header, content } of partialEntries(resume.signaturePart)) {
+      if (!isDone(path, resume.boundary)) break;
+      this.#signatures?.entry(header, header.size === 0 ? undefined : await content());
+    }
+  }
+
+  get #signaturePartPath(): string {
     return this.#workspace.directory.placeOf(this.#name('signatures', { partial: true }));
   }
 
@@ -74,16 +108,20 @@ export class RunningSet {
   }
 
   async storeVolume(volume: number, file: SealedFile): Promise<void> {
-    await this.#put(this.#name('volume', { volume }), file);
+    // What the interrupted run stored beyond the kept volumes belongs to no manifest and is replaced.
+    await this.#put(this.#name('volume', { volume }), file, this.#resume === undefined ? 'fail' : 'replace');
   }
 
   /** A volume is safe in the target: only now does the partial manifest name it. */
   volumeStored(info: VolumeInfo, file: SealedFile): void {
     const path = this.#manifestPartPath;
+    // What is in the volume is described on disk before the volume is named.
+    this.#signatures?.sync();
+    this.#signatures?.rename(this.#signaturePartPath);
     try {
       if (this.#manifestFd === undefined) {
-        this.#manifestFd = openSync(path, 'w', 0o600);
-        writeSync(this.#manifestFd, Buffer.from(formatHeader(this.#header), 'latin1'));
+        if (this.#resume === undefined) this.#workspace.directory.writeFile(path, formatHeader(this.#header));
+        this.#manifestFd = openSync(path, 'a', 0o600);
       }
       writeSync(this.#manifestFd, Buffer.from(formatVolume(info), 'latin1'));
       fsyncSync(this.#manifestFd);
@@ -102,11 +140,14 @@ export class RunningSet {
   /** Completes the set: after this returns, the backup exists. */
   async complete(options: { readonly listFiles: boolean }): Promise<void> {
     const { directory } = this.#workspace;
+    this.#signatures?.finish();
+    this.#signatures?.rename(this.#signaturePartPath);
     const manifest = this.#writeManifest(options);
     this.#workspace.phase('signatures');
     const signatures = await this.#sealSignatures();
     directory.publish(manifest, directory.placeOf(this.#name('manifest')));
-    await this.#put(this.#name('signatures'), signatures);
+    // The interrupted run may have come as far as this.
+    await this.#put(this.#name('signatures'), signatures, this.#resume === undefined ? 'fail' : 'replace');
     this.#workspace.phase('manifest');
     const local = directory.placeOf(this.#name('manifest'));
     const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), this.#workspace.metadataEncoding);
@@ -121,6 +162,7 @@ export class RunningSet {
 
   async close(): Promise<void> {
     await this.sealer.close();
+    this.#signatures?.close();
     this.#files.close();
     if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
     this.#manifestFd = undefined;
@@ -130,7 +172,8 @@ export class RunningSet {
     if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
     this.#manifestFd = undefined;
     rmSync(this.#manifestPartPath, { force: true });
-    rmSync(this.signaturePartPath, { force: true });
+    rmSync(this.#signaturePartPath, { force: true });
+    rmSync(`${this.#signaturePartPath}.new`, { force: true });
   }
 
   #name(kind: ObjectKind, options: { readonly volume?: number; readonly partial?: boolean } = {}): ArchiveName {
@@ -160,7 +203,7 @@ export class RunningSet {
   /** Seals the signatures for the target and makes the local gzip copy. */
   async #sealSignatures(): Promise<SealedFile> {
     const { directory, encoding } = this.#workspace;
-    const plain = this.signaturePartPath;
+    const plain = this.#signaturePartPath;
     const sealed = await this.#seal(plain, this.sealer, this.stagingPath(0));
     const temporary = `${directory.placeOf(this.#name('signatures'))}.tmp`;
     rmSync(temporary, { force: true });
@@ -204,12 +247,12 @@ export class RunningSet {
     return object.finished;
   }
 
-  async #put(name: ArchiveName, file: SealedFile): Promise<void> {
+  async #put(name: ArchiveName, file: SealedFile, ifExists: 'fail' | 'replace' = 'fail'): Promise<void> {
     const { storage, prefixes } = this.#workspace;
     await storage.put(
       formatName(name, prefixes),
       { kind: 'file', path: file.path, size: file.size, disposable: true },
-      { sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
+      { ifExists, sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
     );
     rmSync(file.path, { force: true });
   }

@@ -4,7 +4,7 @@
  * nothing is kept in memory but one buffer.
  */
 
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { BLOCK, HeaderEncoder, padding, type TarHeader } from '../archive/index.js';
 import { localError } from '../errors.js';
 
@@ -12,7 +12,8 @@ const BUFFER_BYTES = 1 << 20;
 const RECORD_BYTES = 10_240;
 
 export class SignatureWriter {
-  readonly path: string;
+  #path: string;
+  #closed = false;
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
   readonly #headers = new HeaderEncoder();
@@ -23,7 +24,7 @@ export class SignatureWriter {
 
   /** @throws RedupError when the file cannot be made */
   constructor(path: string) {
-    this.path = path;
+    this.#path = path;
     try {
       this.#fd = openSync(path, 'w', 0o600);
     } catch (error) {
@@ -75,7 +76,7 @@ export class SignatureWriter {
     try {
       fsyncSync(this.#fd);
     } catch (error) {
-      throw localError('write', this.path, error);
+      throw localError('write', this.#path, error);
     }
   }
 
@@ -84,10 +85,23 @@ export class SignatureWriter {
     const size = this.#flushed + this.#used + 2 * BLOCK;
     this.#appendZeros(2 * BLOCK + ((RECORD_BYTES - (size % RECORD_BYTES)) % RECORD_BYTES));
     this.sync();
-    closeSync(this.#fd);
+    this.close();
   }
 
-  abandon(): void {
+  /** Gives the file its final name; writing goes on. */
+  rename(place: string): void {
+    try {
+      renameSync(this.#path, place);
+    } catch (error) {
+      throw localError('write', place, error);
+    }
+    this.#path = place;
+  }
+
+  /** May be called again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#fd);
   }
 
@@ -117,7 +131,7 @@ export class SignatureWriter {
       for (let done = 0; done < bytes.length; )
         done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
     } catch (error) {
-      throw localError('write', this.path, error);
+      throw localError('write', this.#path, error);
     }
   }
 }

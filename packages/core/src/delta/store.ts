@@ -40,6 +40,13 @@ export interface UnopenedFile {
   readonly vanished: boolean;
 }
 
+export interface FileStoreOptions {
+  /** Against the last stored signature of the file; without it the content is stored whole. */
+  readonly delta?: DeltaBuilder;
+  /** Leading chunks that an interrupted backup stored already: made again, because the rest depends on them, but not written. */
+  readonly skipChunks?: number;
+}
+
 export interface StoreOptions {
   /** The source as a byte string, without trailing slash. */
   readonly root: ByteString;
@@ -77,6 +84,7 @@ export class ChangeStore {
   readonly #read = Buffer.alloc(CHUNK_BYTES);
   readonly #pending = Buffer.alloc(CHUNK_BYTES);
   readonly #signer: SignatureBuilder;
+  #skipChunks = 0;
   readonly #headers = new HeaderEncoder();
 
   constructor(options: StoreOptions) {
@@ -97,12 +105,13 @@ export class ChangeStore {
     signatures.entry(deletionHeader(`deleted/${path}`));
   }
 
-  /** @param delta of a file whose last signature is known; without it the content is stored whole */
-  async storeFile(entry: TreeEntry, delta?: DeltaBuilder): Promise<StoredFile | UnopenedFile> {
+  /** Stores the content whole, or as a delta. */
+  async storeFile(entry: TreeEntry, options: FileStoreOptions = {}): Promise<StoredFile | UnopenedFile> {
+    this.#skipChunks = options.skipChunks ?? 0;
     const opened = this.#open(entry);
     if (typeof opened !== 'number') return opened;
     try {
-      return await this.#storeContent(entry, opened, delta);
+      return await this.#storeContent(entry, opened, options.delta);
     } finally {
       closeSync(opened);
     }
@@ -214,6 +223,7 @@ export class ChangeStore {
     chunk: number | undefined,
     final: boolean,
   ): Promise<void> {
+    if (chunk !== undefined && chunk <= this.#skipChunks) return;
     const { volumes } = this.#options;
     if (!volumes.isReady) await volumes.drain();
     const header = this.#header(entry, formatDiffMember(kind, entry.path, entry.type, chunk), content.length);

@@ -207,7 +207,8 @@ export class SealedObject {
       this.#resolve = resolve;
     });
     try {
-      this.#fd = openSync(path, 'wx', 0o600);
+      // The storage may move it to the target as it is; the folder it is built in is private.
+      this.#fd = openSync(path, 'wx', 0o666);
     } catch (error) {
       throw localError('create the temporary file', path, error);
     }
