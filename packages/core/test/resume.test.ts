@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { FileStorage, type PutOptions, type Storage, type UploadSource } from '@redup/storage';
 import {
   diffTrees,
+  duplicity,
   duplicityOk,
   file,
   listArchive,
@@ -179,3 +180,43 @@ test('a crash after the manifest was stored leaves partial files that the next r
     expect(await restored(place, 'gzip', folder)).toEqual([]);
   });
 });
+
+test('redup goes on with a backup of duplicity that was cut off, or leaves it aside where it cannot', async () => {
+  const peer = requirePeer({ skip: (note) => expect.unreachable(note) }, 'duplicity-debian');
+  for (const failAt of [1, 2, 3]) {
+    await withPlace(async (place, folder) => {
+      const args = [
+        'full',
+        '--volsize',
+        '1',
+        '--fail-on-volume',
+        `${failAt}`,
+        '--no-encryption',
+        place.source,
+        `file://${place.target}`,
+      ];
+      const cut = await duplicity(peer, args, { archiveDir: place.archiveDirectory, currentTime: NOW });
+      expect(cut.code).not.toBe(0);
+      const { repository } = await openRepository({ ...place, mode: 'gzip', now: NOW });
+      const result = await repository.backup({ source: place.source, volumeBytes: MIB });
+      // The large file begins in volume 1 or 2; what was stored before it can stay.
+      expect(result.time - NOW).toBeLessThanOrEqual(1);
+      expect(await restored(place, 'gzip', folder)).toEqual([]);
+    });
+  }
+});
+
+test.each(['duplicity-debian', 'duplicity-current'] as const)(
+  '%s goes on with a backup of redup that was cut off',
+  async (name) => {
+    const peer = requirePeer({ skip: (note) => expect.unreachable(note) }, name);
+    await withPlace(async (place, folder) => {
+      await interrupted(place, 'gzip', 3, NOW);
+      const options = { archiveDir: place.archiveDirectory, currentTime: NOW + 100 };
+      const full = await duplicityOk(peer, ['full', '--volsize', '1', place.source, `file://${place.target}`], options);
+      expect(full.stdout).toMatch(/Restarting after volume \d/);
+      expect(await restored(place, 'gzip', folder)).toEqual([]);
+      await duplicityOk(peer, ['verify', '--compare-data', `file://${place.target}`, place.source], options);
+    });
+  },
+);

@@ -63,7 +63,7 @@ export async function planSet(workspace: Workspace, remote: Collection, options:
     : await findResumable(workspace, remote, { host: workspace.hostName, ...options });
   if (resume !== undefined) return planResumed(workspace, remote, chain, resume, options);
   const base = options.type === 'full' ? undefined : incrementalBase(workspace, remote, chain, options);
-  const time = await nextTime(workspace, chain === undefined ? undefined : endOf(chain), options.signal);
+  const time = await nextTime(workspace, remote, chain, options.signal);
   if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time };
   await checkContinues(workspace, base.chain, options);
   const signatures = await localSignatures(workspace.syncContext(options.signal), base.signatures);
@@ -135,11 +135,15 @@ function incrementalBase(
 /** The time of the new set must be later than everything stored: names and chains depend on it. */
 async function nextTime(
   workspace: Workspace,
-  last: ArchiveTime | undefined,
+  remote: Collection,
+  chain: BackupChain | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ArchiveTime> {
   const now = workspace.now();
-  if (last === undefined || now > last) return now;
+  // Sets that belong to no chain, such as an interrupted one, have names that must not be taken again either.
+  const apart = [...remote.incompleteSets, ...remote.orphanedSets].map((set) => set.span.time);
+  const last = asTime(Math.max(chain === undefined ? 0 : endOf(chain), apart.includes(now) ? now : 0));
+  if (now > last) return now;
   if (last - now > TOLERATED_BACKWARDS_S) {
     throw new RedupError(
       'CLOCK_BACK',
