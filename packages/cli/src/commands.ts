@@ -63,28 +63,24 @@ export const COMMANDS = {
     operands: ['url'],
     summary: 'remove what belongs to no backup',
     description: 'Shows files of URL that belong to no complete backup; removes them with --force.',
-    refused: 'cleanup is not there yet',
   },
   'remove-older-than': {
     aliases: ['ro'],
     operands: ['time', 'url'],
     summary: 'remove chains that end before a time',
     description: 'Shows the chains of backups in URL that end before TIME; removes them with --force.',
-    refused: 'remove-older-than is not there yet',
   },
   'remove-all-but-n-full': {
     aliases: ['ra'],
     operands: ['count', 'url'],
     summary: 'keep the last COUNT full backups with their chains',
     description: 'Shows what is older than the last COUNT full backups in URL; removes it with --force.',
-    refused: 'remove-all-but-n-full is not there yet',
   },
   'remove-all-inc-of-but-n-full': {
     aliases: ['ri'],
     operands: ['count', 'url'],
     summary: 'of older chains keep the full backups alone',
     description: 'Shows the incremental backups of all but the last COUNT chains in URL; removes them with --force.',
-    refused: 'remove-all-inc-of-but-n-full is not there yet',
   },
   replicate: {
     aliases: [],

@@ -33,15 +33,23 @@ export {
   type TimeContext,
   toText,
 } from './archive/index.js';
+export type { RetentionRule } from './collection/index.js';
 export {
   type BackupOptions,
   type BackupResult,
   type BackupStatistics,
   type ChainStatus,
+  type CleanupOptions,
+  type CleanupPlan,
+  type CleanupResult,
   type CollectionStatus,
   canonicalSource,
   type FileEntry,
   type ListOptions,
+  type PrunedChain,
+  type PruneOptions,
+  type PrunePlan,
+  type PruneResult,
   type RestoreOptions,
   type RestoreResult,
   type SetStatus,

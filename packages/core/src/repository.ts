@@ -12,10 +12,16 @@ import {
   type BackupOptions,
   type BackupResult,
   backup,
+  type CleanupOptions,
+  type CleanupResult,
   type CollectionStatus,
+  cleanup,
   type FileEntry,
   type ListOptions,
   list,
+  type PruneOptions,
+  type PruneResult,
+  prune,
   type RestoreOptions,
   type RestoreResult,
   restore,
@@ -68,6 +74,16 @@ export class Repository {
   /** The chains and sets in the target. */
   status(options: { readonly signal?: AbortSignal } = {}): Promise<CollectionStatus> {
     return this.#run((workspace) => status(workspace, options));
+  }
+
+  /** Removes old chains, or their incrementals; without `force` it only says what would go. */
+  prune(options: PruneOptions): Promise<PruneResult> {
+    return this.#run((workspace) => prune(workspace, options));
+  }
+
+  /** Removes what belongs to no complete backup; without `force` it only says what would go. */
+  cleanup(options: CleanupOptions = {}): Promise<CleanupResult> {
+    return this.#run((workspace) => cleanup(workspace, options));
   }
 
   close(): Promise<void> {

@@ -15,6 +15,7 @@ import { VERSION } from '../version.js';
 import { runBackup } from './backup.js';
 import { Interruption } from './interruption.js';
 import { runList, runRestore, runVerify } from './read.js';
+import { runCleanup, runPrune } from './removal.js';
 import type { Session } from './session.js';
 import { runStatus } from './status.js';
 
@@ -28,6 +29,10 @@ const RUNNERS: Partial<Record<CommandName, Runner>> = {
   verify: runVerify,
   'list-current-files': runList,
   'collection-status': runStatus,
+  cleanup: runCleanup,
+  'remove-older-than': runPrune,
+  'remove-all-but-n-full': runPrune,
+  'remove-all-inc-of-but-n-full': runPrune,
 };
 
 const DEFAULT_REPORT_S = 3;

@@ -1,7 +1,9 @@
 /** One file a command: the plot, told top down. */
 export * from './backup.js';
+export * from './cleanup.js';
 export * from './list.js';
 export { canonicalSource } from './plan-set.js';
+export * from './prune.js';
 export * from './restore.js';
 export type { BackupStatistics } from './statistics.js';
 export * from './status.js';

@@ -1,0 +1,88 @@
+/** `remove-older-than`, `remove-all-but-n-full`, `remove-all-inc-of-but-n-full`: old chains go, or their incrementals. */
+
+import { type ArchiveTime, toText } from '../archive/index.js';
+import {
+  type BackupChain,
+  endOf,
+  planRetention,
+  type RetentionPlan,
+  type RetentionRule,
+  setsOf,
+  startTimeOf,
+} from '../collection/index.js';
+import { RedupError } from '../errors.js';
+import { lockedWhen, namesOf, type RemovalOptions, remove } from './remove.js';
+import type { Workspace } from './workspace.js';
+
+export interface PruneOptions extends RemovalOptions<PrunePlan> {
+  readonly rule: RetentionRule;
+}
+
+export interface PrunedChain {
+  readonly start: ArchiveTime;
+  readonly end: ArchiveTime;
+  /** How many of its sets go. */
+  readonly sets: number;
+}
+
+export interface PrunePlan {
+  /** Oldest first. */
+  readonly chains: readonly PrunedChain[];
+  /** When the signature chains end that go, or lose their incrementals; oldest first. */
+  readonly signatureChains: readonly ArchiveTime[];
+  /** In the target, in the order of deletion. */
+  readonly files: readonly string[];
+  /** Times of sets that are old enough, but needed by newer ones: they stay. */
+  readonly neededByNewer: readonly ArchiveTime[];
+  /** The last chain is old enough too. It stays nevertheless. */
+  readonly lastIsMeant: boolean;
+  /** Time of the last full backup. */
+  readonly lastFull?: ArchiveTime;
+}
+
+export interface PruneResult extends PrunePlan {
+  /** Whether it was done. */
+  readonly deleted: boolean;
+}
+
+/** @throws RedupError BAD_OPTION, LOCKED; StorageError */
+export async function prune(workspace: Workspace, options: PruneOptions): Promise<PruneResult> {
+  const { rule, signal } = options;
+  checkRule(rule);
+  const deletes = options.force === true && options.dryRun !== true;
+  return lockedWhen(deletes, workspace, async () => {
+    const remote = await workspace.remoteCollection(signal);
+    const removal = planRetention(remote, rule);
+    const plan = describe(removal, remote.chains, rule);
+    options.onPlan?.(plan);
+    if (deletes) await remove(workspace, removal, signal);
+    return { ...plan, deleted: deletes && plan.files.length > 0 };
+  });
+}
+
+function checkRule(rule: RetentionRule): void {
+  if (rule.remove === 'older-than' || (Number.isSafeInteger(rule.count) && rule.count >= 1)) return;
+  throw new RedupError('BAD_OPTION', `${rule.count} is no number of full backups to keep`, {
+    hint: 'Give a whole number from 1 on.',
+  });
+}
+
+function describe(removal: RetentionPlan, all: readonly BackupChain[], rule: RetentionRule): PrunePlan {
+  const spared = rule.remove === 'incrementals-of-all-but-full' ? 1 : 0;
+  const lastFull = all
+    .map(startTimeOf)
+    .sort((a, b) => a - b)
+    .at(-1);
+  return {
+    chains: removal.chains.map((chain) => ({
+      start: startTimeOf(chain),
+      end: endOf(chain),
+      sets: setsOf(chain).length - spared,
+    })),
+    signatureChains: removal.signatureChains.map((chain) => chain.end),
+    files: namesOf(removal).map(toText),
+    neededByNewer: removal.neededByNewer.map((set) => set.span.time),
+    lastIsMeant: removal.lastIsMeant,
+    ...(lastFull === undefined ? {} : { lastFull }),
+  };
+}
