@@ -1,9 +1,10 @@
 /** The commands that delete, on real archives: what is left restores and continues, and is what real duplicity leaves. */
 
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { FileStorage, type Storage } from '@redup/storage';
-import { duplicityHome, duplicityOk, file, requirePeer, tree } from '@redup/testkit';
+import { duplicityHome, duplicityOk, file, requirePeer, seeded, tree } from '@redup/testkit';
 import { describe, expect, test } from 'vitest';
 import { asTime, type CleanupPlan, type RetentionRule } from '../src/index.js';
 import { errorOf, START, type World, withWorld } from './world.js';
@@ -22,8 +23,11 @@ async function history(world: World, kinds: string): Promise<void> {
   }
 }
 
+/** Without the folder that file targets prepare uploads in. */
 function files(folder: string): string[] {
-  return readdirSync(folder).sort();
+  return readdirSync(folder)
+    .filter((name) => name !== '.redup-staging')
+    .sort();
 }
 
 const RULES: readonly (readonly [string, readonly string[], RetentionRule])[] = [
@@ -204,28 +208,52 @@ describe('cleanup', () => {
     });
   }
 
-  test('shows a backup that was interrupted as one to go on with, and takes it with its local part only when forced', async () => {
-    await withWorld('plain', async (world) => {
-      await history(world, 'F');
+  test('shows a backup that was interrupted, which release 0.8 deletes unasked, and takes it when forced', async (context) => {
+    const peer = requirePeer(context, 'duplicity-debian');
+    await withWorld('gzip', async (world) => {
+      world.write(tree({ big: file(seeded(1, 3 << 20)) }));
+      await world.backup();
       const [cache = ''] = files(world.archive);
-      const local = join(world.archive, cache);
-      const full = world.stored(/./);
-      const time = '20231115T000000Z';
-      const stem = `duplicity-inc.20231114T223000Z.to.${time}`;
-      writeFileSync(world.place(`${stem}.vol1.difftar`), 'half');
-      writeFileSync(join(local, `${stem}.manifest.part`), 'half');
+      interrupt(world, join(world.archive, cache));
+      const volumes = world.stored(/difftar/);
+      expect(files(world.target)).toEqual([...volumes].sort());
+      const parts = files(join(world.archive, cache));
+      expect(parts).toHaveLength(2);
+
+      const theirs = { target: join(world.folder, 'theirs'), archive: join(world.folder, 'their-archive') };
+      cpSync(world.target, theirs.target, { recursive: true });
+      cpSync(world.archive, theirs.archive, { recursive: true });
+      const home = duplicityHome();
+      try {
+        await duplicityOk(peer, ['cleanup', '--name', cache, `file://${theirs.target}`], {
+          home,
+          archiveDir: theirs.archive,
+        });
+      } finally {
+        home.dispose();
+      }
+      expect(files(theirs.target)).toEqual([]);
+
       const { repository } = await world.open();
       const shown: CleanupPlan = await repository.cleanup();
-      expect(shown).toMatchObject({ files: [`${stem}.vol1.difftar`], resumable: Date.UTC(2023, 10, 15) / 1000 });
-      expect(existsSync(join(local, `${stem}.manifest.part`))).toBe(true);
-      expect(world.stored(/vol1/)).toHaveLength(2);
+      expect(shown).toMatchObject({ files: volumes, resumable: timeOf(1) });
+      expect([files(world.target), files(join(world.archive, cache))]).toEqual([[...volumes].sort(), parts]);
       await repository.cleanup({ force: true });
-      expect(world.stored(/./)).toEqual(full);
-      expect(existsSync(join(local, `${stem}.manifest.part`))).toBe(false);
-      await world.expectRestores();
+      expect([files(world.target), files(join(world.archive, cache))]).toEqual([[], []]);
     });
   });
 });
+
+/** Puts things as they are when a backup was killed after its last volume: no metadata in the target, partial files here. */
+function interrupt(world: World, cache: string): void {
+  for (const name of world.stored(/manifest|sigtar/)) {
+    rmSync(world.place(name));
+    const local = readFileSync(join(cache, name));
+    rmSync(join(cache, name));
+    const part = `${name.replace(/\.gz$/, '')}.part`;
+    writeFileSync(join(cache, part), name.endsWith('.gz') ? gunzipSync(local) : local);
+  }
+}
 
 /** As if the connection broke: after so many calls nothing is removed any more. */
 function stoppingAfter(calls: number, storage: Storage): Storage {
