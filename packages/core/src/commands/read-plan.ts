@@ -16,7 +16,15 @@ import {
   volumesFor,
 } from '../collection/index.js';
 import { RedupError } from '../errors.js';
-import { fetchVolume, isCheckable, MergedSets, SetReader, type VolumeSource, volumeMissing } from '../volumes/index.js';
+import {
+  checkInPlace,
+  fetchVolume,
+  isCheckable,
+  MergedSets,
+  SetReader,
+  type VolumeSource,
+  volumeMissing,
+} from '../volumes/index.js';
 import type { Workspace } from './workspace.js';
 
 export interface PlannedVolume {
@@ -110,9 +118,34 @@ export function requireVolumes(plan: ReadPlan): void {
   throw volumeMissing(missing.length === 1 ? first.name : `${first.name} (and ${missing.length - 1} more)`);
 }
 
+/**
+ * Where the target is a folder of this machine: checks every volume of the plan before anything is written. Volumes further
+ * away are checked one by one, as they arrive.
+ * @throws RedupError VOLUME_HASH, IO
+ */
+export async function checkVolumes(
+  workspace: Workspace,
+  plan: ReadPlan,
+  signal?: AbortSignal,
+): Promise<CheckedVolumes> {
+  const checked = new Map<string, number>();
+  for (const { info, file } of plan.sets.flatMap((set) => set.volumes)) {
+    if (file === undefined) continue;
+    const { storage } = workspace;
+    const options = { storage, name: file.name, hashes: info.hashes, ...(signal === undefined ? {} : { signal }) };
+    const bytes = await checkInPlace(options);
+    if (bytes !== undefined) checked.set(file.name, bytes);
+  }
+  return checked;
+}
+
+/** Names of volumes that were found right where they lie, with their sizes. */
+export type CheckedVolumes = ReadonlyMap<string, number>;
+
 export interface OpenPlanOptions {
   /** A volume that can't be used: go on without it, or stop with its error. */
   readonly onDamage: 'skip' | 'stop';
+  readonly checked?: CheckedVolumes;
   readonly signal?: AbortSignal;
 }
 
@@ -152,7 +185,7 @@ function volumeSource(
   volume: PlannedVolume,
   setIndex: number,
   counts: ReadCounts,
-  { signal }: OpenPlanOptions,
+  { signal, checked }: OpenPlanOptions,
 ): VolumeSource {
   const { info, file, name } = volume;
   return {
@@ -166,10 +199,12 @@ function volumeSource(
           `The manifest has no known hash of ${name}; it is checked by its own structure alone`,
           { object: name },
         );
+      const checkedBytes = checked?.get(file.name);
       const fetched = await fetchVolume({
         storage: workspace.storage,
         name: file.name,
         hashes: info.hashes,
+        ...(checkedBytes === undefined ? {} : { checkedBytes }),
         temporaryPath: join(workspace.temporaryFolder(), `volume-${setIndex}-${info.number}`),
         ...(signal === undefined ? {} : { signal }),
       });

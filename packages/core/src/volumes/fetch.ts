@@ -24,15 +24,27 @@ export interface FetchOptions {
   /** As the manifest says; the strongest known one is checked. */
   readonly hashes: ReadonlyMap<string, string>;
   readonly temporaryPath: string;
+  /** Its size, when `checkInPlace` found it right before. */
+  readonly checkedBytes?: number;
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Checks a volume where it lies, if it lies on this machine.
+ * @returns its bytes, or undefined when it would have to be fetched first
+ * @throws RedupError VOLUME_HASH, VOLUME_MISSING, IO
+ */
+export async function checkInPlace(options: Omit<FetchOptions, 'temporaryPath'>): Promise<number | undefined> {
+  const place = options.storage.localPath?.(options.name);
+  return place === undefined ? undefined : check(options, readPieces(place));
 }
 
 /** @throws RedupError VOLUME_HASH, VOLUME_MISSING, IO; StorageError */
 export async function fetchVolume(options: FetchOptions): Promise<FetchedObject> {
-  const { storage, name, hashes, temporaryPath, signal } = options;
+  const { storage, name, hashes, temporaryPath, signal, checkedBytes } = options;
   const inPlace = storage.localPath?.(name);
   if (inPlace !== undefined) {
-    const bytes = await check(options, readPieces(inPlace));
+    const bytes = checkedBytes ?? (await check(options, readPieces(inPlace)));
     return { bytes, read: () => readPieces(inPlace), release: async () => {} };
   }
   const release = () => rm(temporaryPath, { force: true });
@@ -80,7 +92,10 @@ export function isCheckable(hashes: ReadonlyMap<string, string>): boolean {
   return KNOWN_HASHES.some(([label]) => hashes.has(label));
 }
 
-async function check({ name, hashes, signal }: FetchOptions, source: AsyncIterable<Uint8Array>): Promise<number> {
+async function check(
+  { name, hashes, signal }: Pick<FetchOptions, 'name' | 'hashes' | 'signal'>,
+  source: AsyncIterable<Uint8Array>,
+): Promise<number> {
   const known = KNOWN_HASHES.find(([label]) => hashes.has(label));
   const hash = known === undefined ? undefined : createHash(known[1]);
   const subject = toText(name);
