@@ -150,15 +150,15 @@ class RestoreRun {
       ...(checked === undefined ? {} : { checked }),
       ...signalOf(this.#options),
     });
-    const content = new ContentReader(() => this.#workspace.temporaryFolder());
+    const content = new ContentReader(() => this.#workspace.temporaryFolder(), signal);
     this.#workspace.phase('restore');
     try {
       for (let group = merged.next(); group !== END; group = merged.next()) {
         if (group === MORE) {
           await merged.fill();
-          signal?.throwIfAborted();
           continue;
         }
+        signal?.throwIfAborted();
         if (!isWithin(group.path, this.#wanted)) continue;
         await this.#restoreEntry(group, content);
         this.#progress.update(this.#files, this.#bytes, counts.bytes, group.path);

@@ -80,7 +80,7 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
     });
     workspace.phase('verify');
     const run = new VerifyRun(workspace, options, root, new LocalItems(first.done ? undefined : first.value, items));
-    const content = new ContentReader(() => workspace.temporaryFolder());
+    const content = new ContentReader(() => workspace.temporaryFolder(), signal);
     try {
       for (let group = merged.next(); group !== END; group = merged.next()) {
         if (group === MORE) {

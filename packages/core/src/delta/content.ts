@@ -5,10 +5,10 @@
 
 import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Basis, PatchDecoder } from 'librsync-wasm';
+import { type Basis, PatchDecoder, RsyncError } from 'librsync-wasm';
 import { END, MORE, toText } from '../archive/index.js';
 import { localError, RedupError } from '../errors.js';
-import type { PathVersions, Version } from '../volumes/index.js';
+import type { PathVersions, SetReader, Version } from '../volumes/index.js';
 
 /** Takes content in order. Pieces are views valid during the call only. */
 export interface ContentSink {
@@ -20,9 +20,11 @@ const MEMORY_BYTES = 4 << 20;
 
 export class ContentReader {
   /** Basis and result take turns. */
+  readonly #signal: AbortSignal | undefined;
   readonly #scratches: readonly [Scratch, Scratch];
 
-  constructor(temporaryFolder: () => string) {
+  constructor(temporaryFolder: () => string, signal?: AbortSignal) {
+    this.#signal = signal;
     this.#scratches = [new Scratch(temporaryFolder), new Scratch(temporaryFolder)];
   }
 
@@ -58,9 +60,14 @@ export class ContentReader {
     for (const scratch of this.#scratches) scratch.close();
   }
 
+  async #fill(reader: SetReader): Promise<void> {
+    await reader.fill();
+    this.#signal?.throwIfAborted();
+  }
+
   async #stream({ reader }: Version, sink: ContentSink): Promise<void> {
     for (let piece = reader.data(); piece !== END; piece = reader.data()) {
-      if (piece === MORE) await reader.fill();
+      if (piece === MORE) await this.#fill(reader);
       else sink.write(piece);
     }
   }
@@ -69,19 +76,23 @@ export class ContentReader {
     const patch = new PatchDecoder(basis);
     try {
       for (let piece = reader.data(); piece !== END; piece = reader.data()) {
-        if (piece === MORE) await reader.fill();
+        if (piece === MORE) await this.#fill(reader);
         else for (const output of patch.update(piece)) sink.write(output);
       }
       patch.finish();
     } catch (error) {
-      if (error instanceof RedupError) throw error;
+      // A full disk or an interruption is no fault of the archive.
+      if (!(error instanceof RsyncError)) throw error;
       const subject = toText(entry.path);
-      const why = error instanceof Error ? error.message : String(error);
-      throw new RedupError('ARCHIVE_INVALID', `The changes stored for ${subject} do not fit its last version: ${why}`, {
-        subject,
-        hint: 'An older time may hold the file whole.',
-        cause: error,
-      });
+      throw new RedupError(
+        'ARCHIVE_INVALID',
+        `The changes stored for ${subject} do not fit its last version: ${error.message}`,
+        {
+          subject,
+          hint: 'An older time may hold the file whole.',
+          cause: error,
+        },
+      );
     }
   }
 
