@@ -5,5 +5,7 @@ export * from './manifest.js';
 export * from './names.js';
 export * from './sigtar.js';
 export * from './tar.js';
+export * from './tar-encoder.js';
+export * from './tar-scanner.js';
 export * from './tar-stream.js';
 export * from './times.js';

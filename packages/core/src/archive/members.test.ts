@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { asPath, type Path } from './bytes.js';
 import { type DiffKind, formatDiffMember, parseDiffMember, parsePath } from './difftar.js';
+import { type EntryType, HeaderEncoder, type TarHeader, TarScanner } from './index.js';
 import {
   type FileFacts,
   factsFromHeader,
@@ -11,7 +12,6 @@ import {
   formatSignatureMember,
   parseSignatureMember,
 } from './sigtar.js';
-import { type EntryType, HeaderEncoder, type TarHeader, TarScanner } from './tar.js';
 
 const component = fc
   .oneof(

@@ -3,7 +3,8 @@
  * That keeps a merge of many streams free of a promise per entry.
  */
 
-import { type TarHeader, TarScanner } from './tar.js';
+import type { TarHeader } from './tar.js';
+import { TarScanner } from './tar-scanner.js';
 
 /** More bytes are needed: `await stream.fill()` and ask again. */
 export const MORE = Symbol('more');

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { extract } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { isUtf8 } from './bytes.js';
-import { type EntryType, HeaderEncoder, padding, type TarHeader, type TarItem, TarScanner } from './tar.js';
+import { type EntryType, HeaderEncoder, padding, type TarHeader, type TarItem, TarScanner } from './index.js';
 
 interface Member {
   readonly header: TarHeader;

@@ -8,6 +8,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { DeltaBuilder, Rsync, SignatureBuilder, SignatureFormat } from 'librsync-wasm';
 import {
+  BARE_HEADER,
   type ByteString,
   CHUNK_BYTES,
   type DiffKind,
@@ -101,8 +102,8 @@ export class ChangeStore {
   async storeDeletion(path: Path): Promise<void> {
     const { volumes, signatures } = this.#options;
     if (!volumes.isReady) await volumes.drain();
-    volumes.block(this.#headers.encode(deletionHeader(`deleted/${path}`)), EMPTY, { path });
-    signatures.entry(deletionHeader(`deleted/${path}`));
+    volumes.block(this.#headers.encode({ ...BARE_HEADER, name: `deleted/${path}` }), EMPTY, { path });
+    signatures.entry({ ...BARE_HEADER, name: `deleted/${path}` });
   }
 
   /** Stores the content whole, or as a delta. */
@@ -291,21 +292,4 @@ class ChunkedMember {
   async end(): Promise<void> {
     await this.whole(this.#pending.subarray(0, this.#used));
   }
-}
-
-function deletionHeader(name: ByteString): TarHeader {
-  return {
-    name,
-    type: 'file',
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
-    size: 0,
-    mtime: 0,
-    linkName: '',
-    deviceMajor: 0,
-    deviceMinor: 0,
-  };
 }
