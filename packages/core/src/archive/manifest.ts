@@ -18,6 +18,8 @@ export interface VolumeInfo {
   readonly end: VolumePosition;
   /** Hash name as written (`SHA1`, …) → lower-case hex, of the stored file. */
   readonly hashes: ReadonlyMap<string, string>;
+  /** Bytes of the stored file; redup's own, in a field that duplicity passes over. */
+  readonly size?: number;
 }
 
 export type FileAction = 'new' | 'changed' | 'deleted';
@@ -62,10 +64,11 @@ export function formatHeader({ host, sourceDirectory }: ManifestHeader): ByteStr
   return text;
 }
 
-export function formatVolume({ number, start, end, hashes }: VolumeInfo): ByteString {
+export function formatVolume({ number, start, end, hashes, size }: VolumeInfo): ByteString {
   let text = `Volume ${number}:\n`;
   text += `    StartingPath   ${formatPosition(start)}\n    EndingPath     ${formatPosition(end)}\n`;
   for (const [name, hex] of hashes) text += `    Hash ${name} ${hex}\n`;
+  if (size !== undefined) text += `    Size ${size}\n`;
   return text;
 }
 
@@ -188,6 +191,7 @@ interface VolumeDraft {
   start?: VolumePosition;
   end?: VolumePosition;
   readonly hashes: Map<string, string>;
+  size?: number;
 }
 
 function readVolumeField(
@@ -200,11 +204,12 @@ function readVolumeField(
   if (field === 'startingpath') draft.start = parsePosition(first, second);
   else if (field === 'endingpath') draft.end = parsePosition(first, second);
   else if (field === 'hash' && second !== undefined) draft.hashes.set(first, second.toLowerCase());
+  else if (field === 'size' && /^\d{1,15}$/.test(first)) draft.size = Number(first);
 }
 
-function completeVolume({ number, start, end, hashes }: VolumeDraft): VolumeInfo {
+function completeVolume({ number, start, end, hashes, size }: VolumeDraft): VolumeInfo {
   if (start === undefined || end === undefined) throw invalid(`volume ${number} has no StartingPath or no EndingPath`);
-  return { number, start, end, hashes };
+  return { number, start, end, hashes, ...(size === undefined ? {} : { size }) };
 }
 
 function parsePosition(pathToken: string, chunkToken: string | undefined): VolumePosition {

@@ -65,12 +65,14 @@ export interface Listed {
 export interface CollectOptions {
   readonly prefixes?: NamePrefixes;
   readonly timeSeparator?: string;
+  /** Told of a file that claims to be what another one is; the first then counts. By default it is an error. */
+  onDuplicate?(error: RedupError): void;
 }
 
 /** @throws RedupError DUPLICATE_SET when two files claim to be the same volume or manifest */
 export function collect(
   listing: Iterable<Listed>,
-  { prefixes = {}, timeSeparator = ':' }: CollectOptions = {},
+  { prefixes = {}, timeSeparator = ':', onDuplicate = refuse }: CollectOptions = {},
 ): Collection {
   const drafts = new Map<string, SetDraft>();
   const signatures: NamedFile[] = [];
@@ -79,7 +81,7 @@ export function collect(
     const parsed = parseName(name, prefixes, timeSeparator);
     if (parsed === undefined) foreign.push(name);
     else if (parsed.kind === 'signatures') signatures.push({ name, parsed, size });
-    else addToSet(drafts, { name, parsed, size });
+    else addToSet(drafts, { name, parsed, size }, onDuplicate);
   }
   const sets = [...drafts.values()];
   const complete = sets.filter((set) => set.manifest !== undefined);
@@ -103,7 +105,11 @@ interface SetDraft {
   partial: boolean;
 }
 
-function addToSet(drafts: Map<string, SetDraft>, file: NamedFile): void {
+function refuse(error: RedupError): never {
+  throw error;
+}
+
+function addToSet(drafts: Map<string, SetDraft>, file: NamedFile, onDuplicate: (error: RedupError) => void): void {
   const { kind, span, volume, partial } = file.parsed;
   const key = setKey(span);
   let set = drafts.get(key);
@@ -118,10 +124,10 @@ function addToSet(drafts: Map<string, SetDraft>, file: NamedFile): void {
   }
   const existing = kind === 'volume' ? set.volumes.get(volume) : set.manifest;
   if (existing !== undefined) {
-    throw new RedupError('DUPLICATE_SET', `${existing.name} and ${file.name} claim to be the same part of a backup`, {
-      subject: file.name,
-      hint: 'Move the one that does not belong there out of the target.',
-    });
+    const message = `${existing.name} and ${file.name} claim to be the same part of a backup`;
+    const hint = 'Move the one that does not belong there out of the target.';
+    onDuplicate(new RedupError('DUPLICATE_SET', message, { subject: file.name, hint }));
+    return;
   }
   if (kind === 'volume') set.volumes.set(volume, file);
   else set.manifest = file;

@@ -24,6 +24,7 @@ import {
   SetReader,
   type VolumeSource,
   volumeMissing,
+  volumeSize,
 } from '../volumes/index.js';
 import type { Workspace } from './workspace.js';
 
@@ -108,10 +109,14 @@ function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
   return { info, file, name: toText(name) };
 }
 
-/** @throws RedupError VOLUME_MISSING for the first volume that is not there, MANIFEST_INVALID for one that is not named */
+/** @throws RedupError VOLUME_MISSING, VOLUME_HASH for the first volume that is not there (or not whole), MANIFEST_INVALID for one that is not named */
 export function requireVolumes(plan: ReadPlan): void {
   const [damaged] = plan.damagedManifests;
   if (damaged !== undefined) throw damaged;
+  for (const { info, file, name } of plan.sets.flatMap(({ volumes }) => volumes)) {
+    if (file === undefined || file.size < 0 || (info.size ?? file.size) === file.size) continue;
+    throw volumeSize(name, file.size, info.size ?? 0);
+  }
   const missing = plan.sets.flatMap(({ volumes }) => volumes.filter((volume) => volume.file === undefined));
   const [first] = missing;
   if (first === undefined) return;

@@ -7,7 +7,7 @@ import type { Path } from '../archive/index.js';
 import { type ArchiveTime, asTime, type Encoding, fromText, type NamePrefixes } from '../archive/index.js';
 import { ArchiveDirectory, nameForUrl, type SyncContext } from '../cache/index.js';
 import { type Collection, collect, type Listed } from '../collection/index.js';
-import { localError } from '../errors.js';
+import { localError, type RedupError } from '../errors.js';
 import type { EventListener, Phase, WarningCode } from '../events.js';
 import {
   type Clock,
@@ -87,7 +87,7 @@ export class Workspace {
   }
 
   /** What is in the target. Local partial files are not part of it. */
-  async remoteCollection(signal?: AbortSignal): Promise<Collection> {
+  async remoteCollection(signal?: AbortSignal, onDuplicate?: (error: RedupError) => void): Promise<Collection> {
     this.phase('list');
     const listing: Listed[] = [];
     for await (const object of this.storage.list(signal === undefined ? {} : { signal })) listing.push(object);
@@ -95,6 +95,7 @@ export class Workspace {
     return collect(listing, {
       prefixes: this.prefixes,
       ...(separator === undefined ? {} : { timeSeparator: separator }),
+      ...(onDuplicate === undefined ? {} : { onDuplicate }),
     });
   }
 

@@ -3,20 +3,11 @@
  * Intermediate results are in memory while small and in a temporary file when large.
  */
 
-import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Basis, PatchDecoder, RsyncError } from 'librsync-wasm';
-import { END, MORE, toText } from '../archive/index.js';
-import { localError, RedupError } from '../errors.js';
+import { END, MORE, type Path, toText } from '../archive/index.js';
+import { RedupError } from '../errors.js';
 import type { PathVersions, SetReader, Version } from '../volumes/index.js';
-
-/** Takes content in order. Pieces are views valid during the call only. */
-export interface ContentSink {
-  write(piece: Uint8Array): void;
-}
-
-/** Results up to this size never touch the disk. */
-const MEMORY_BYTES = 4 << 20;
+import { type ContentSink, Scratch } from './scratch.js';
 
 export class ContentReader {
   /** Basis and result take turns. */
@@ -29,31 +20,36 @@ export class ContentReader {
   }
 
   /**
-   * Writes the content to `sink`.
+   * Writes the content as of the last version to `sink`.
    * @throws RedupError ARCHIVE_INVALID when a chunk is missing or a delta does not fit its basis
    */
   async copy({ path, versions }: PathVersions, sink: ContentSink): Promise<void> {
     const [first, ...deltas] = versions;
-    if (first.entry.kind !== 'snapshot' || first.entry.header.type !== 'file') {
-      const subject = toText(path);
-      throw new RedupError(
-        'ARCHIVE_INVALID',
-        `${subject} has changes in the archive, but no version that they apply to`,
-        {
-          subject,
-          hint: 'An older time may hold the file whole.',
-        },
-      );
+    if (!isWholeFile(first)) throw withoutBasis(path);
+    let basis: Scratch | undefined;
+    for (const [index, version] of [first, ...deltas].entries()) {
+      const result = index === deltas.length ? undefined : this.scratch(index);
+      await this.step(version, basis, result ?? sink);
+      basis = result;
     }
-    if (deltas.length === 0) return this.#stream(first, sink);
-    let basis = this.#scratch(0);
-    await this.#stream(first, basis);
-    for (const [index, delta] of deltas.entries()) {
-      const last = index === deltas.length - 1;
-      const result = last ? undefined : this.#scratch(index + 1);
-      await this.#patch(delta, basis, result ?? sink);
-      if (result !== undefined) basis = result;
-    }
+  }
+
+  /**
+   * One version's content from the one before it.
+   * @param basis of a delta
+   * @throws RedupError ARCHIVE_INVALID
+   */
+  async step(version: Version, basis: Basis | undefined, sink: ContentSink): Promise<void> {
+    if (version.entry.kind !== 'diff') return this.#stream(version, sink);
+    if (basis === undefined) throw withoutBasis(version.entry.path);
+    return this.#patch(version, basis, sink);
+  }
+
+  /** Two of them take turns as basis and result. */
+  scratch(index: number): Scratch {
+    const scratch = this.#scratches[index % 2 === 0 ? 0 : 1];
+    scratch.clear();
+    return scratch;
   }
 
   close(): void {
@@ -95,93 +91,15 @@ export class ContentReader {
       );
     }
   }
-
-  #scratch(index: number): Scratch {
-    const scratch = this.#scratches[index % 2 === 0 ? 0 : 1];
-    scratch.clear();
-    return scratch;
-  }
 }
 
-let scratchFiles = 0;
+/** Whether a version needs no earlier one. */
+export function isWholeFile({ entry: { kind, header } }: Version): boolean {
+  return kind === 'snapshot' && header.type === 'file';
+}
 
-/** An intermediate result, readable at any place. */
-class Scratch implements Basis, ContentSink {
-  readonly #temporaryFolder: () => string;
-  #memory: Buffer = Buffer.alloc(0);
-  #fd: number | undefined;
-  #inFile = false;
-  #size = 0;
-
-  constructor(temporaryFolder: () => string) {
-    this.#temporaryFolder = temporaryFolder;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  clear(): void {
-    if (this.#inFile && this.#fd !== undefined) ftruncateSync(this.#fd);
-    this.#inFile = false;
-    this.#size = 0;
-  }
-
-  write(piece: Uint8Array): void {
-    const end = this.#size + piece.length;
-    if (!this.#inFile && end <= MEMORY_BYTES) {
-      this.#reserve(end);
-      this.#memory.set(piece, this.#size);
-    } else {
-      if (!this.#inFile) this.#spill();
-      this.#writeFile(piece, this.#size);
-    }
-    this.#size = end;
-  }
-
-  read(position: number, target: Uint8Array): number {
-    const wanted = Math.max(0, Math.min(target.length, this.#size - position));
-    if (!this.#inFile) {
-      target.set(this.#memory.subarray(position, position + wanted));
-      return wanted;
-    }
-    return this.#fd === undefined ? 0 : readSync(this.#fd, target, 0, wanted, position);
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #reserve(size: number): void {
-    if (this.#memory.length >= size) return;
-    const grown = Buffer.alloc(Math.min(MEMORY_BYTES, Math.max(size, 2 * this.#memory.length, 65_536)));
-    this.#memory.copy(grown, 0, 0, this.#size);
-    this.#memory = grown;
-  }
-
-  #spill(): void {
-    this.#inFile = true;
-    if (this.#fd === undefined) {
-      const path = join(this.#temporaryFolder(), `content-${scratchFiles++}`);
-      try {
-        this.#fd = openSync(path, 'wx+', 0o600);
-        // Nobody else needs the name, and without it nothing is left behind.
-        unlinkSync(path);
-      } catch (error) {
-        throw localError('create the temporary file', path, error);
-      }
-    }
-    this.#writeFile(this.#memory.subarray(0, this.#size), 0);
-  }
-
-  #writeFile(bytes: Uint8Array, position: number): void {
-    if (this.#fd === undefined) return;
-    try {
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
-    } catch (error) {
-      throw localError('write a temporary file in', this.#temporaryFolder(), error);
-    }
-  }
+function withoutBasis(path: Path): RedupError {
+  const subject = toText(path);
+  const message = `${subject} has changes in the archive, but no version that they apply to`;
+  return new RedupError('ARCHIVE_INVALID', message, { subject, hint: 'An older time may hold the file whole.' });
 }

@@ -6,7 +6,7 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import type { DeltaBuilder, Rsync, SignatureBuilder, SignatureFormat } from 'librsync-wasm';
+import type { DeltaBuilder, Rsync, SignatureBuilder } from 'librsync-wasm';
 import {
   BARE_HEADER,
   type ByteString,
@@ -22,6 +22,7 @@ import {
 import { errnoOf, reasonOf } from '../errors.js';
 import { factsOf, type OwnerMap, type TreeEntry } from '../tree/index.js';
 import type { VolumeWriter } from '../volumes/index.js';
+import { SignatureMatch } from './signature-match.js';
 import type { SignatureWriter } from './signature-writer.js';
 
 /** What became of one regular file. */
@@ -70,14 +71,7 @@ export function blockLengthFor(size: number, maxBlockBytes: number): number {
 }
 
 /** What duplicity writes; every librsync reads it. */
-const SIGNATURE = { format: 'rollsum-md4', strongLength: 8 } as const;
-/** Of signatures that another program wrote. */
-const FORMAT_OF_MAGIC: Readonly<Record<number, SignatureFormat>> = {
-  1920139574: 'rollsum-md4',
-  1920139575: 'rollsum-blake2',
-  1920139590: 'rabinkarp-md4',
-  1920139591: 'rabinkarp-blake2',
-};
+export const SIGNATURE = { format: 'rollsum-md4', strongLength: 8 } as const;
 const EMPTY = new Uint8Array(0);
 
 export class ChangeStore {
@@ -123,20 +117,12 @@ export class ChangeStore {
     const fd = this.#open(entry);
     if (typeof fd !== 'number') return undefined;
     try {
-      const format = signature.length < 12 ? undefined : FORMAT_OF_MAGIC[signature.readUInt32BE(0)];
-      if (format === undefined) return false;
-      const [blockLength, strongLength] = [signature.readUInt32BE(4), signature.readUInt32BE(8)];
-      this.#signer.reset({ format, blockLength, strongLength });
-      let compared = 0;
-      const matches = (piece: Uint8Array) => {
-        const same = signature.subarray(compared, compared + piece.length).equals(piece);
-        compared += piece.length;
-        return same;
-      };
+      const match = new SignatureMatch(this.#signer, signature);
       for (let count = this.#fill(fd, Number.NaN); count > 0; count = this.#fill(fd, Number.NaN)) {
-        if (!matches(this.#signer.update(this.#read.subarray(0, count)))) return false;
+        match.write(this.#read.subarray(0, count));
+        if (!match.same) return false;
       }
-      return matches(this.#signer.finish()) && compared === signature.length;
+      return match.finish();
     } catch {
       return undefined;
     } finally {

@@ -12,6 +12,8 @@ const PIECE_BYTES = 262_144;
 
 export interface FetchedObject {
   readonly bytes: number;
+  /** Hash name → hex, of what was computed. */
+  readonly digests: ReadonlyMap<string, string>;
   /** The checked bytes; again from the start at every call. */
   read(): AsyncGenerator<Uint8Array, void, undefined>;
   /** Removes the local copy, if one was made. */
@@ -21,8 +23,10 @@ export interface FetchedObject {
 export interface FetchOptions {
   readonly storage: Storage;
   readonly name: ByteString;
-  /** As the manifest says; the strongest known one is checked. */
+  /** As the manifest says. */
   readonly hashes: ReadonlyMap<string, string>;
+  /** Check the strongest known hash (the default), or all of them; SHA-1 and SHA-256 are then computed in any case. */
+  readonly prove?: 'strongest' | 'every';
   readonly temporaryPath: string;
   /** Its size, when `checkInPlace` found it right before. */
   readonly checkedBytes?: number;
@@ -36,16 +40,17 @@ export interface FetchOptions {
  */
 export async function checkInPlace(options: Omit<FetchOptions, 'temporaryPath'>): Promise<number | undefined> {
   const place = options.storage.localPath?.(options.name);
-  return place === undefined ? undefined : check(options, readPieces(place));
+  return place === undefined ? undefined : (await check(options, readPieces(place))).bytes;
 }
 
 /** @throws RedupError VOLUME_HASH, VOLUME_MISSING, IO; StorageError */
 export async function fetchVolume(options: FetchOptions): Promise<FetchedObject> {
-  const { storage, name, hashes, temporaryPath, signal, checkedBytes } = options;
+  const { storage, name, temporaryPath, signal, checkedBytes } = options;
   const inPlace = storage.localPath?.(name);
   if (inPlace !== undefined) {
-    const bytes = checkedBytes ?? (await check(options, readPieces(inPlace)));
-    return { bytes, read: () => readPieces(inPlace), release: async () => {} };
+    const checked =
+      checkedBytes === undefined ? await check(options, readPieces(inPlace)) : { bytes: checkedBytes, digests: NONE };
+    return { ...checked, read: () => readPieces(inPlace), release: async () => {} };
   }
   const release = () => rm(temporaryPath, { force: true });
   try {
@@ -54,8 +59,8 @@ export async function fetchVolume(options: FetchOptions): Promise<FetchedObject>
     });
     try {
       const stored = await storage.get(name, signal === undefined ? {} : { signal });
-      const bytes = await check({ ...options, hashes }, tee(stored, file, temporaryPath));
-      return { bytes, read: () => readPieces(temporaryPath), release };
+      const checked = await check(options, tee(stored, file, temporaryPath));
+      return { ...checked, read: () => readPieces(temporaryPath), release };
     } finally {
       await file.close();
     }
@@ -92,36 +97,57 @@ export function isCheckable(hashes: ReadonlyMap<string, string>): boolean {
   return KNOWN_HASHES.some(([label]) => hashes.has(label));
 }
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 async function check(
-  { name, hashes, signal }: Pick<FetchOptions, 'name' | 'hashes' | 'signal'>,
+  { name, hashes, prove = 'strongest', signal }: Pick<FetchOptions, 'name' | 'hashes' | 'prove' | 'signal'>,
   source: AsyncIterable<Uint8Array>,
-): Promise<number> {
-  const known = KNOWN_HASHES.find(([label]) => hashes.has(label));
-  const hash = known === undefined ? undefined : createHash(known[1]);
+): Promise<Pick<FetchedObject, 'bytes' | 'digests'>> {
+  const listed = KNOWN_HASHES.filter(([label]) => hashes.has(label) || (prove === 'every' && label !== 'MD5'));
+  const computed = (prove === 'every' ? listed : listed.slice(0, 1)).map(
+    ([label, algorithm]) => [label, createHash(algorithm)] as const,
+  );
   const subject = toText(name);
   let bytes = 0;
   try {
     for await (const piece of source) {
       signal?.throwIfAborted();
-      hash?.update(piece);
+      for (const [, hash] of computed) hash.update(piece);
       bytes += piece.length;
     }
   } catch (error) {
     if (isNotFound(error)) throw volumeMissing(subject, error);
     throw error;
   }
-  if (known === undefined || hash === undefined) return bytes;
-  const actual = hash.digest('hex');
-  const expected = hashes.get(known[0]);
-  if (actual === expected) return bytes;
-  throw new RedupError(
-    'VOLUME_HASH',
-    `Volume ${subject} is damaged: its ${known[0]} is ${actual}, the manifest says ${expected}`,
-    {
-      subject,
-      hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
-    },
+  const digests = new Map(computed.map(([label, hash]) => [label, hash.digest('hex')]));
+  const differing = [...digests].filter(([label, actual]) => (hashes.get(label) ?? actual) !== actual);
+  const [first] = differing;
+  if (first === undefined) return { bytes, digests };
+  throw wrongHash(
+    subject,
+    first,
+    hashes,
+    [...digests.keys()].filter((label) => hashes.has(label)).length > differing.length,
   );
+}
+
+function wrongHash(
+  subject: string,
+  [label, actual]: readonly [string, string],
+  hashes: ReadonlyMap<string, string>,
+  othersHold: boolean,
+): RedupError {
+  const said = `its ${label} is ${actual}, the manifest says ${hashes.get(label)}`;
+  if (othersHold) {
+    return new RedupError('MANIFEST_INVALID', `Volume ${subject} is whole by another hash, but ${said}`, {
+      subject,
+      hint: 'The manifest is damaged there. `redup check --repair` writes it again.',
+    });
+  }
+  return new RedupError('VOLUME_HASH', `Volume ${subject} is damaged: ${said}`, {
+    subject,
+    hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
+  });
 }
 
 export function volumeMissing(subject: string, cause?: unknown): RedupError {
@@ -130,6 +156,18 @@ export function volumeMissing(subject: string, cause?: unknown): RedupError {
     hint: 'If it lies elsewhere, copy it back. --ignore-errors restores what other volumes hold; an older time may be whole.',
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/** What a listing tells alone. */
+export function volumeSize(subject: string, actual: number, expected: number): RedupError {
+  return new RedupError(
+    'VOLUME_HASH',
+    `Volume ${subject} is damaged: it has ${actual} bytes, the manifest says ${expected}`,
+    {
+      subject,
+      hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
+    },
+  );
 }
 
 function isNotFound(error: unknown): boolean {

@@ -8,25 +8,34 @@ import type { SetEntry, SetReader } from './reader.js';
 
 export interface Version {
   readonly reader: SetReader;
+  /** Which of the sets, from 0. */
+  readonly set: number;
   readonly entry: SetEntry;
 }
 
-/** One path: a whole version, then deltas to it, oldest first. Metadata is that of the last one. */
+/** One path: a whole version, then deltas to it, oldest first (or its history). Metadata is that of the last one. */
 export interface PathVersions {
   readonly path: Path;
   /** Never empty. The first is no delta, unless the chain is damaged. */
   readonly versions: readonly [Version, ...Version[]];
 }
 
+export interface MergeOptions {
+  /** `current`: what the content as of the last set is made of (the default); `all`: what every set says of a path. */
+  readonly versions?: 'current' | 'all';
+}
+
 export class MergedSets {
   readonly #readers: readonly SetReader[];
+  readonly #versions: 'current' | 'all';
   readonly #current: (SetEntry | typeof MORE | typeof END)[];
   /** Readers whose entry was given out and must step on. */
   #given: number[] = [];
 
   /** @param readers oldest set first */
-  constructor(readers: readonly SetReader[]) {
+  constructor(readers: readonly SetReader[], { versions = 'current' }: MergeOptions = {}) {
     this.#readers = readers;
+    this.#versions = versions;
     this.#current = readers.map(() => MORE);
   }
 
@@ -65,8 +74,8 @@ export class MergedSets {
       if (typeof entry !== 'object' || reader === undefined || entry.path !== path) continue;
       this.#given.push(i);
       // What is stored whole replaces everything before it.
-      if (entry.kind !== 'diff') versions = [];
-      versions.push({ reader, entry });
+      if (entry.kind !== 'diff' && this.#versions === 'current') versions = [];
+      versions.push({ reader, set: i, entry });
     }
     const [first, ...rest] = versions;
     if (first === undefined) throw new Error('no reader has the path just found');

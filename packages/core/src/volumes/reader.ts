@@ -38,7 +38,19 @@ export interface SetReaderOptions {
   readonly fetchAhead: boolean;
   /** A volume that cannot be used: return to go on without it, throw to stop. */
   onDamage(volume: string, error: unknown): void;
-  onVolume?(volume: string): void;
+  /** Every member as it is met, whether or not its content is asked for. */
+  onMember?(member: ReadMember): void;
+}
+
+/** One member of one volume. */
+export interface ReadMember {
+  /** Which of the volumes, from 0. */
+  readonly volume: number;
+  readonly kind: DiffKind;
+  readonly path: Path;
+  readonly chunk: number | undefined;
+  /** Bytes of content. */
+  readonly size: number;
 }
 
 interface FoundMember {
@@ -189,6 +201,7 @@ export class SetReader {
       if (header === END) this.#volumeEnded = true;
       if (header === MORE || header === END) return MORE; // `fill` reads on, or steps to the next volume
       const { kind, path, chunk } = parseDiffMember(header.name);
+      this.#options.onMember?.({ volume: this.#at, kind, path, chunk, size: header.size });
       return { entry: { kind, path, header, fromStart: chunk === undefined || chunk === 1 }, chunk };
     } catch (error) {
       this.#failure = error;
@@ -207,7 +220,6 @@ export class SetReader {
       if ('opened' in outcome) {
         this.#opened = outcome.opened;
         this.#stream = new TarStream(outcome.opened.bytes);
-        this.#options.onVolume?.(volume.name);
         return;
       }
       this.#options.onDamage(volume.name, outcome.error);

@@ -15,7 +15,7 @@ export interface VolumeWriterOptions {
   readonly uploads: UploadQueue;
   /** Bytes; volumes come out slightly smaller. */
   readonly volumeBytes: number;
-  /** Add a SHA-256 beside the SHA-1 that duplicity knows. */
+  /** Add a SHA-256 beside the SHA-1 that duplicity knows, and the size. */
   readonly extensions: boolean;
   /** Number of the first volume to write; above 1 when an interrupted backup is resumed. */
   readonly firstVolume?: number;
@@ -136,7 +136,8 @@ export class VolumeWriter {
         const file = await object.finished;
         const hashes = new Map([['SHA1', file.sha1]]);
         if (extensions) hashes.set('SHA256', file.sha256);
-        await this.#options.stored({ number, start, end, hashes }, file);
+        const size = extensions ? { size: file.size } : {};
+        await this.#options.stored({ number, start, end, hashes, ...size }, file);
         rmSync(file.path, { force: true });
       },
     );
