@@ -5,6 +5,7 @@
 
 import { parseArguments } from './arguments/parse.js';
 import { UsageError } from './arguments/usage-error.js';
+import type { JsonRecord } from './json/records.js';
 import { VERSION } from './version.js';
 
 const USAGE_EXIT_CODE = 23;
@@ -24,9 +25,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     process.stderr.write(`${error.message}.\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
     if (argv.includes('--json')) {
       const { message, hint } = error;
-      process.stdout.write(
-        `${JSON.stringify({ type: 'error', exitCode: USAGE_EXIT_CODE, code: 'USAGE', message, hint })}\n`,
-      );
+      const record: JsonRecord = { type: 'error', exitCode: USAGE_EXIT_CODE, code: 'USAGE', message, hint };
+      process.stdout.write(`${JSON.stringify(record)}\n`);
     }
     return USAGE_EXIT_CODE;
   }

@@ -1,6 +1,7 @@
 /** The engine's events to lines, records, JSON and progress. */
 
 import type { Difference, EventListener, Phase, ProgressEvent, RedupEvent } from '../engine.js';
+import type { JsonRecord } from '../json/records.js';
 import { CHANGE_CODE, GENERIC, INFO_CODE, WARNING_CODE } from './codes.js';
 import { localTime } from './format.js';
 import type { Log } from './log.js';
@@ -156,14 +157,18 @@ function megabytes(bytes: number): string {
 }
 
 /** Paths are text; where they are not valid UTF-8, `pathBase64` has their bytes. */
+export function jsonPath(path: string): JsonPath<'path'>;
+export function jsonPath<const K extends string>(path: string, key: K): JsonPath<K>;
 export function jsonPath(path: string, key = 'path'): Record<string, string> {
   const text = textOf(path);
   const isText = !/[\ud800-\udfff]/.test(text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ''));
   if (isText) return { [key]: text };
-  const replaced = Buffer.from(path, 'latin1').toString('utf8');
-  return { [key]: replaced, [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64') };
+  const bytes = Buffer.from(path, 'latin1');
+  return { [key]: bytes.toString('utf8'), [`${key}Base64`]: bytes.toString('base64') };
 }
 
-function jsonOfEvent(event: RedupEvent): Record<string, unknown> {
+type JsonPath<K extends string> = { [P in K]: string } & { [P in `${K}Base64`]?: string };
+
+function jsonOfEvent(event: RedupEvent): JsonRecord {
   return 'path' in event && event.path !== undefined ? { ...event, ...jsonPath(event.path) } : { ...event };
 }

@@ -3,6 +3,7 @@
  * records, and to the standard output as JSON instead when that was asked for.
  */
 
+import type { JsonRecord } from '../json/records.js';
 import { isTold, type Level } from './levels.js';
 import { bytesOf, printable } from './text.js';
 
@@ -72,7 +73,7 @@ export class Log {
   }
 
   /** One object for a program; nothing without `--json`. */
-  json(value: Readonly<Record<string, unknown>>): void {
+  json(value: JsonRecord): void {
     if (this.options.json) this.#out(Buffer.from(`${JSON.stringify(value)}\n`));
   }
 

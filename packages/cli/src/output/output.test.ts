@@ -142,8 +142,8 @@ describe('the log', () => {
   it('keeps text out of a JSON stream', () => {
     const { log, out } = logTo({ json: true });
     log.notice('hello');
-    log.json({ type: 'x' });
+    log.json({ type: 'notice', message: 'x' });
     log.flush();
-    expect(out.text()).toBe('{"type":"x"}\n');
+    expect(out.text()).toBe('{"type":"notice","message":"x"}\n');
   });
 });

@@ -13,7 +13,8 @@ const MIB = 2 ** 20;
 
 export async function runBackup(session: Session): Promise<number> {
   const { values, log, invocation, signal } = session;
-  const [source = '', url = ''] = invocation.operands;
+  const { command, operands } = invocation;
+  const [source = '', url = ''] = operands;
   const dryRun = values['dry-run'] === true;
   const create = dryRun ? 'pretend' : 'if-missing';
   const select = selectionOf(session, source);
@@ -30,9 +31,9 @@ export async function runBackup(session: Session): Promise<number> {
           : `${result.statistics.errors} entries could not be stored as they are; see the warnings above`,
       );
     }
-    log.json({
+    session.report({
       type: 'result',
-      command: invocation.command,
+      command: command === 'full' || command === 'incremental' ? command : 'backup',
       exitCode: OK,
       backup: result.type,
       time: result.time,

@@ -5,6 +5,7 @@ import type { Invocation } from '../arguments/parse.js';
 import { UsageError } from '../arguments/usage-error.js';
 import type { CommandName } from '../commands.js';
 import { exitCodeOf } from '../exit-codes.js';
+import type { ResultRecord } from '../json/results.js';
 import { GENERIC } from '../output/codes.js';
 import { eventListener } from '../output/events.js';
 import { type Level, parseLevel } from '../output/levels.js';
@@ -78,7 +79,9 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
       now: () => performance.now(),
     });
     const outputIsBroken = (): boolean => out.isBroken;
-    return await runner({ invocation, values, env, log, signal: interruption.signal, onEvent, outputIsBroken });
+    const report = (result: ResultRecord): void => log.json(result);
+    const { signal } = interruption;
+    return await runner({ invocation, values, env, log, signal, onEvent, report, outputIsBroken });
   } catch (error) {
     line?.stop();
     return fail(log, error, interruption, command);

@@ -37,7 +37,7 @@ export async function runRestore(session: Session): Promise<number> {
       if (result.problems === 0) log.notice(done);
       else log.warning(`${done}; ${grouped(result.problems)} of them not as they were stored: see the warnings above`);
     }
-    log.json({ type: 'result', command: invocation.command, exitCode, dryRun, ...result });
+    session.report({ type: 'result', command: 'restore', exitCode, dryRun, ...result });
     return exitCode;
   });
 }
@@ -68,7 +68,7 @@ export async function runVerify(session: Session): Promise<number> {
       log.warning(`${grouped(problems)} entries or volumes could not be read back: see the warnings above`);
     else if (compare === 'nothing') log.notice(`${read}; nothing was compared with ${local} (use --compare-data)`);
     else log.notice(`${read}; ${compare === 'data' ? 'metadata and contents were' : 'metadata alone was'} compared`);
-    log.json({ type: 'result', command: invocation.command, exitCode, compared: compare, ...result });
+    session.report({ type: 'result', command: 'verify', exitCode, compared: compare, ...result });
     return exitCode;
   });
 }
@@ -85,7 +85,7 @@ export async function runList(session: Session): Promise<number> {
       if (session.outputIsBroken()) return OK;
     }
     log.flush();
-    log.json({ type: 'result', command: invocation.command, exitCode: OK, files });
+    session.report({ type: 'result', command: 'list-current-files', exitCode: OK, files });
     return OK;
   });
 }

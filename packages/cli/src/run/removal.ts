@@ -1,13 +1,21 @@
 /** `remove-older-than`, `remove-all-but-n-full`, `remove-all-inc-of-but-n-full`, `cleanup`, in duplicity's words. */
 
 import { UsageError } from '../arguments/usage-error.js';
+import type { CommandName } from '../commands.js';
 import { type ArchiveTime, type CleanupPlan, type PrunePlan, parseTime, type RetentionRule } from '../engine.js';
 import { OK } from '../exit-codes.js';
 import { localTime } from '../output/format.js';
 import { type Session, timeContext, withRepository } from './session.js';
 
+/** Which command a rule is. */
+const PRUNING = {
+  'older-than': 'remove-older-than',
+  'all-but-full': 'remove-all-but-n-full',
+  'incrementals-of-all-but-full': 'remove-all-inc-of-but-n-full',
+} as const satisfies Record<RetentionRule['remove'], CommandName>;
+
 export async function runPrune(session: Session): Promise<number> {
-  const { log, invocation } = session;
+  const { invocation } = session;
   const [, url = ''] = invocation.operands;
   const rule = ruleOf(session);
   return withRepository(session, { url, purpose: 'look' }, async (repository) => {
@@ -16,17 +24,17 @@ export async function runPrune(session: Session): Promise<number> {
       ...switches(session),
       onPlan: (plan) => tellPrune(session, plan, rule),
     });
-    log.json({ type: 'result', command: invocation.command, exitCode: OK, ...result });
+    session.report({ type: 'result', command: PRUNING[rule.remove], exitCode: OK, ...result });
     return OK;
   });
 }
 
 export async function runCleanup(session: Session): Promise<number> {
-  const { log, invocation } = session;
+  const { invocation } = session;
   const [url = ''] = invocation.operands;
   return withRepository(session, { url, purpose: 'look' }, async (repository) => {
     const result = await repository.cleanup({ ...switches(session), onPlan: (plan) => tellCleanup(session, plan) });
-    log.json({ type: 'result', command: invocation.command, exitCode: OK, ...result });
+    session.report({ type: 'result', command: 'cleanup', exitCode: OK, ...result });
     return OK;
   });
 }

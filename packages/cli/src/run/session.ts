@@ -12,6 +12,7 @@ import {
   systemClock,
   type TimeContext,
 } from '../engine.js';
+import type { ResultRecord } from '../json/results.js';
 import type { Values } from '../options/index.js';
 import type { Log } from '../output/log.js';
 import { type EncryptionContext, resolveEncryption } from './encryption.js';
@@ -24,6 +25,8 @@ export interface Session {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly onEvent: EventListener;
+  /** Takes what the command did: its last line of JSON. */
+  readonly report: (result: ResultRecord) => void;
   /** Nobody reads what is printed any more. */
   readonly outputIsBroken: () => boolean;
 }

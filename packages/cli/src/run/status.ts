@@ -19,7 +19,7 @@ export async function runStatus(session: Session): Promise<number> {
       lines: statusLines(status),
       asked: true,
     });
-    log.json({ type: 'result', command: invocation.command, exitCode: OK, ...status });
+    session.report({ type: 'result', command: 'collection-status', exitCode: OK, ...status });
     return OK;
   });
 }

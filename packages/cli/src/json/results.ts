@@ -1,0 +1,145 @@
+/** The last line of each command that did what was asked. */
+
+import * as z from 'zod';
+import { bytes, count, exitCode, literal, seconds } from './values.js';
+
+const type = literal('result');
+
+const statistics = z
+  .object({
+    startTime: seconds,
+    endTime: seconds,
+    sourceFiles: count.describe('entries seen, folders included'),
+    sourceFileSize: bytes,
+    newFiles: count,
+    newFileSize: bytes,
+    deletedFiles: count,
+    changedFiles: count,
+    changedFileSize: bytes,
+    deltaEntries: count.describe('new, changed and deleted'),
+    rawDeltaSize: bytes.describe('file data and deltas, before compression'),
+    totalDestinationSizeChange: bytes.describe('volumes stored'),
+    errors: count.describe('entries that could not be stored as they are'),
+  })
+  .meta({ id: 'statistics' });
+
+const backup = z
+  .object({
+    type,
+    command: z.enum(['backup', 'full', 'incremental']),
+    exitCode,
+    backup: z.enum(['full', 'incremental']).describe('which one it was'),
+    time: seconds,
+    timeText: z.string().describe('local time'),
+    fullTime: seconds.describe('the full backup of the chain'),
+    volumes: count,
+    stored: z
+      .boolean()
+      .describe('false after a dry run, and when nothing had changed and --skip-if-no-change was given'),
+    statistics,
+  })
+  .meta({ id: 'backup-result' });
+
+const restore = z
+  .object({
+    type,
+    command: literal('restore'),
+    exitCode,
+    dryRun: z.boolean(),
+    time: seconds.describe('of the last set that was read'),
+    files: count,
+    bytes,
+    volumes: count,
+    problems: count.describe('entries that are not as they were stored'),
+  })
+  .meta({ id: 'restore-result' });
+
+const verify = z
+  .object({
+    type,
+    command: literal('verify'),
+    exitCode,
+    compared: z.enum(['nothing', 'metadata', 'data']),
+    time: seconds,
+    files: count,
+    differences: count,
+    problems: count.describe('entries or volumes that could not be read back'),
+    volumes: count,
+    bytes,
+  })
+  .meta({ id: 'verify-result' });
+
+const list = z
+  .object({ type, command: literal('list-current-files'), exitCode, files: count })
+  .meta({ id: 'list-result' });
+
+const set = z
+  .object({
+    type: z.enum(['full', 'inc']),
+    time: seconds,
+    start: seconds.optional().describe('of an incremental one: the set it builds on'),
+    volumes: count,
+    encrypted: z.boolean(),
+    bytes,
+  })
+  .meta({ id: 'set' });
+
+const sets = z.array(set).readonly();
+const names = z.array(z.string()).readonly();
+const times = z.array(seconds).readonly();
+
+const status = z
+  .object({
+    type,
+    command: literal('collection-status'),
+    exitCode,
+    url: z.string(),
+    archiveDirectory: z.string(),
+    chains: z
+      .array(
+        z.object({
+          sets,
+          start: seconds,
+          end: seconds,
+          primary: z.boolean().describe('the one that the next incremental backup continues'),
+        }),
+      )
+      .readonly()
+      .describe('oldest first'),
+    orphanedSets: sets,
+    incompleteSets: sets,
+    orphanedSignatures: names,
+  })
+  .meta({ id: 'status-result' });
+
+const removal = {
+  exitCode,
+  deleted: z.boolean().describe('whether it was done'),
+  files: names.describe('in the target, in the order of deletion'),
+  lastFull: seconds.optional(),
+};
+
+const prune = z
+  .object({
+    type,
+    command: z.enum(['remove-older-than', 'remove-all-but-n-full', 'remove-all-inc-of-but-n-full']),
+    ...removal,
+    chains: z.array(z.object({ start: seconds, end: seconds, sets: count })).readonly(),
+    signatureChains: times.describe('when they end'),
+    neededByNewer: times.describe('sets that are old enough but stay, because newer ones need them'),
+    lastIsMeant: z.boolean().describe('the last chain is old enough too, and stays'),
+  })
+  .meta({ id: 'prune-result' });
+
+const cleanup = z
+  .object({
+    type,
+    command: literal('cleanup'),
+    ...removal,
+    resumable: seconds.optional().describe('an interrupted backup among the files'),
+  })
+  .meta({ id: 'cleanup-result' });
+
+export const result = z.discriminatedUnion('command', [backup, restore, verify, list, status, prune, cleanup]);
+
+export type ResultRecord = z.infer<typeof result>;
