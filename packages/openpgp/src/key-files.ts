@@ -38,9 +38,22 @@ export async function openKeyFiles(options: KeyFileOptions): Promise<KeySource> 
   return new KeyCollection(keys, options, byPath);
 }
 
-/** Keys from memory, in the same forms as files have them. */
+/**
+ * Keys from memory, in the same forms as files have them.
+ *
+ * @throws OpenPgpError `unknown-key` when these are no keys
+ */
 export async function openKeys(bytes: Uint8Array, options: KeyOptions = {}): Promise<KeySource> {
-  return new KeyCollection(await readKeys(bytes), options, new Map());
+  let keys: Key[];
+  try {
+    keys = await readKeys(bytes);
+  } catch (cause) {
+    throw new OpenPgpError('unknown-key', 'These bytes are no OpenPGP keys', {
+      cause,
+      hint: 'Export keys with `gpg --export` or `gpg --export-secret-keys`.',
+    });
+  }
+  return new KeyCollection(keys, options, new Map());
 }
 
 async function readKeyFile(path: string): Promise<Key[]> {
