@@ -79,8 +79,11 @@ class Run {
     const random = numbers(seed);
     const longest = this.#target.longest ?? 4096;
     let size = SMALLEST_BATCH;
-    let batch: readonly Uint8Array[] = [...this.#corpus];
+    const failure = await this.#tryAll(this.#corpus);
+    if (failure !== undefined) return this.#report(failure);
+    this.#coverage.claim();
     for (;;) {
+      const batch = Array.from({ length: size }, () => mutated(this.#corpus, this.#words, random, longest));
       const start = performance.now();
       const failure = await this.#tryAll(batch);
       if (failure !== undefined) return this.#report(failure);
@@ -89,7 +92,6 @@ class Run {
       if (ran - start < RUNNING_TO_LOOKING * (performance.now() - ran)) size = Math.min(size * 2, LARGEST_BATCH);
       if (fresh) await this.#keepFinders(batch);
       if (stop(this.#runs)) return this.#report(undefined);
-      batch = Array.from({ length: size }, () => mutated(this.#corpus, this.#words, random, longest));
     }
   }
 
@@ -98,6 +100,7 @@ class Run {
     const middle = Math.floor(batch.length / 2);
     for (const part of middle === 0 ? [batch] : [batch.slice(0, middle), batch.slice(middle)]) {
       await this.#tryAll(part);
+      if (this.#options.stop(this.#runs)) return;
       const [only, ...others] = part;
       if (only === undefined || this.#coverage.peek() === 0) continue;
       if (others.length > 0) await this.#keepFinders(part);
