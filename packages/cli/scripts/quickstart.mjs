@@ -65,9 +65,8 @@ async function openRepository(url, folder) {
   // Without it nobody could look at the archives afterwards. They are a demonstration's.
   passphrase.use((bytes) => writeFileSync(join(folder, 'passphrase'), bytes, { mode: 0o600 }));
   const storage = await registerS3(new StorageRegistry()).open(url, { create: 'if-missing' });
-  return Repository.open({
+  return Repository.open(url, {
     storage,
-    url,
     archiveDirectory: join(folder, 'archive-dir'),
     temporaryDirectory: folder,
     encryption: { seal: { passphrase }, open: { passphrase } },

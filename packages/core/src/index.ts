@@ -26,8 +26,11 @@ export {
   formatTime,
   fromText,
   localStandardOffset,
+  type Moment,
   type NamePrefixes,
   type Path,
+  type PathOf,
+  type PathText,
   parseInterval,
   parseTime,
   type TimeContext,
@@ -46,20 +49,27 @@ export {
   canonicalSource,
   type FileEntry,
   type ListOptions,
+  type PlanPruneOptions,
   type PrunedChain,
   type PruneOptions,
   type PrunePlan,
   type PruneResult,
+  type ReadOptions,
   type RestoreOptions,
   type RestoreResult,
   type SetStatus,
+  type Snapshot,
+  type SyncOptions,
+  type SyncResult,
+  type TarOptions,
   type VerifyOptions,
   type VerifyResult,
 } from './commands/index.js';
 export { type ErrorCode, RedupError } from './errors.js';
 export type { Difference, EventListener, FileChange, Phase, ProgressEvent, RedupEvent, WarningCode } from './events.js';
+export { Operation } from './operation.js';
 export { type Clock, defaultArchiveDirectory, type RepositoryOptions, systemClock } from './options.js';
-export { Repository } from './repository.js';
+export { type CallOptions, Repository } from './repository.js';
 export {
   compileSelection,
   PatternError,

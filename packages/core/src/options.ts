@@ -2,7 +2,7 @@
 
 import { homedir, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Storage } from '@redup/storage';
+import type { Storage, StorageRegistry } from '@redup/storage';
 import type { NamePrefixes } from './archive/index.js';
 import type { EventListener } from './events.js';
 import type { EncryptionOptions } from './volumes/index.js';
@@ -15,9 +15,10 @@ export interface Clock {
 }
 
 export interface RepositoryOptions {
-  readonly storage: Storage;
-  /** The target's URL exactly as the user typed it: duplicity names the archive directory by its hash. */
-  readonly url: string;
+  /** The place itself; the repository closes it. Omitted: `storages` opens the URL when a command first needs it. */
+  readonly storage?: Storage;
+  /** Which URLs can be opened; default `file:` alone. `registerS3(new StorageRegistry())` adds S3. */
+  readonly storages?: StorageRegistry;
   /** Omitted: archives are written unencrypted (and encrypted ones can't be read). */
   readonly encryption?: EncryptionOptions;
   /**
@@ -29,7 +30,7 @@ export interface RepositoryOptions {
   readonly workers?: number;
   /** Parent of the local archive directories; default `$XDG_CACHE_HOME/duplicity` or `~/.cache/duplicity`. */
   readonly archiveDirectory?: string;
-  /** Name of the archive directory; default the MD5 of `url`. */
+  /** Name of the archive directory; default the MD5 of the URL, as duplicity does. */
   readonly name?: string;
   readonly temporaryDirectory?: string;
   readonly prefixes?: NamePrefixes;

@@ -17,7 +17,7 @@ export interface TestRepository {
   readonly events: RedupEvent[];
 }
 
-export interface TestRepositoryOptions extends Partial<Omit<RepositoryOptions, 'storage' | 'url'>> {
+export interface TestRepositoryOptions extends Omit<RepositoryOptions, 'storage'> {
   readonly target: string;
   readonly archiveDirectory: string;
   readonly mode: Mode;
@@ -32,9 +32,8 @@ export async function openRepository(options: TestRepositoryOptions): Promise<Te
   const events: RedupEvent[] = [];
   const secret = Secret.fromText(passphrase);
   const encrypted = mode === 'symmetric';
-  const repository = Repository.open({
+  const repository = Repository.open(`file://${target}`, {
     storage: storage ?? (await FileStorage.open(target, { create: 'if-missing' })),
-    url: `file://${target}`,
     workers: 0,
     compression: mode === 'plain' ? 'none' : { level: 1 },
     ...(encrypted

@@ -19,7 +19,7 @@ export async function runPrune(session: Session): Promise<number> {
   const [, url = ''] = invocation.operands;
   const rule = ruleOf(session);
   return withRepository(session, { url, purpose: 'look' }, async (repository) => {
-    const result = await repository.prune({
+    const { rule: _, ...result } = await repository.prune({
       rule,
       ...switches(session),
       onPlan: (plan) => tellPrune(session, plan, rule),

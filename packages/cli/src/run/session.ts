@@ -51,18 +51,17 @@ export async function withRepository<T>(
       return true;
     };
     const encryption = await resolveEncryption({ values, env, purpose, isNew });
-    const options = defined({ ...repositoryOptions(session, url), encryption });
-    return await use(Repository.open({ ...options, storage, url }));
+    const options = defined({ ...repositoryOptions(session), encryption });
+    return await use(Repository.open(url, { ...options, storage }));
   } finally {
     await storage.close();
   }
 }
 
-function repositoryOptions({ values, onEvent }: Session, url: string): Partial<RepositoryOptions> {
+function repositoryOptions({ values, onEvent }: Session): Partial<RepositoryOptions> {
   const { 'no-compression': plain, 'compression-level': level } = values;
   const compression = plain === true ? 'none' : level === undefined ? undefined : { level };
   return defined({
-    url,
     compression: compression as RepositoryOptions['compression'],
     workers: values.workers,
     archiveDirectory: values['archive-dir'],

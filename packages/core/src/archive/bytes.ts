@@ -12,6 +12,12 @@ export type ByteString = string;
 /** A path relative to the root of a backup, components joined by `/`, without leading or trailing `/`; `''` is the root. */
 export type Path = ByteString & { readonly [pathBrand]: true };
 
+/** Text, and nothing that is a byte string already: encoding that once more would name another file. */
+export type PathText = string & { readonly [pathBrand]?: never };
+
+/** A path as callers name it: text (taken as UTF-8), or an entry of a listing, whatever bytes its name has. */
+export type PathOf = PathText | { readonly path: Path };
+
 /** The path of the root itself. */
 export const ROOT = '' as Path;
 

@@ -10,6 +10,9 @@ declare const timeBrand: unique symbol;
 /** Whole seconds since 1970-01-01T00:00:00Z. */
 export type ArchiveTime = number & { readonly [timeBrand]: true };
 
+/** A time as a program has it: seconds since 1970, a `Date`, or what users type (`3D`, `2026-11-17`, `now`). */
+export type Moment = ArchiveTime | Date | string;
+
 export function asTime(seconds: number): ArchiveTime {
   return Math.floor(seconds) as ArchiveTime;
 }

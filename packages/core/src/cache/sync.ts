@@ -106,13 +106,14 @@ export async function localSignatures(
 /**
  * Drops local copies of what the target no longer has, unless the target looks empty or wrong: then the local
  * copies may be all that is left, and somebody has to look (duplicity deletes them).
+ * @returns how many of finished backups were dropped
  * @throws RedupError REMOTE_SUSPICIOUS
  */
 export function dropStaleCopies(
   directory: ArchiveDirectory,
   remote: Collection,
   options: { readonly force: boolean },
-): void {
+): number {
   const local = directory.collection();
   const remoteKeys = new Set(metadataFiles(remote).map(keyOf));
   const finished = metadataFiles(local);
@@ -122,7 +123,7 @@ export function dropStaleCopies(
     if (unfinished.has(keyOf(file)) && !remoteKeys.has(keyOf(file))) directory.remove(directory.placeOfFile(file));
   }
   const stale = finished.filter((file) => !remoteKeys.has(keyOf(file)) && !unfinished.has(keyOf(file)));
-  if (stale.length === 0) return;
+  if (stale.length === 0) return 0;
   if (remoteKeys.size === 0 && !options.force) {
     throw new RedupError(
       'REMOTE_SUSPICIOUS',
@@ -134,9 +135,11 @@ export function dropStaleCopies(
     );
   }
   for (const file of stale) directory.remove(directory.placeOfFile(file));
+  return stale.length;
 }
 
-function metadataFiles(collection: Collection): NamedFile[] {
+/** Manifests and signatures, of complete backups and others. */
+export function metadataFiles(collection: Collection): NamedFile[] {
   const sets = [...collection.chains.flatMap(setsOf), ...collection.orphanedSets, ...collection.incompleteSets];
   return [
     ...sets.flatMap((set) => (set.manifest === undefined ? [] : [set.manifest])),

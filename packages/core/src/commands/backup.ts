@@ -308,6 +308,7 @@ class BackupRun {
       if ((++this.#steps & 63) !== 0) continue;
       if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) continue;
       await setImmediate();
+      await this.#workspace.pace();
       this.#lastPause = performance.now();
       this.#options.signal?.throwIfAborted();
     }

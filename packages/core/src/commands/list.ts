@@ -1,6 +1,16 @@
 /** `list-current-files`: the entries of a time, from signatures alone. */
 
-import { type ArchiveTime, asTime, type ByteString, END, type EntryType, MORE, type Path } from '../archive/index.js';
+import {
+  type ArchiveTime,
+  asTime,
+  type ByteString,
+  END,
+  type EntryType,
+  MORE,
+  type Moment,
+  type Path,
+  type PathOf,
+} from '../archive/index.js';
 import { localSignatures } from '../cache/index.js';
 import { chainAt, setsAt, signaturesFor } from '../collection/index.js';
 import { MergedSignatures } from '../delta/index.js';
@@ -11,9 +21,9 @@ import type { Workspace } from './workspace.js';
 
 export interface ListOptions {
   /** State at that time; default the latest. */
-  readonly time?: ArchiveTime;
+  readonly time?: Moment;
   /** Only this path and what is below it. */
-  readonly path?: string;
+  readonly path?: PathOf;
   readonly signal?: AbortSignal;
 }
 
@@ -35,15 +45,16 @@ export interface FileEntry {
 /** @throws RedupError NO_BACKUP, NO_SIGNATURES, SIGNATURE_DAMAGED */
 export async function* list(workspace: Workspace, options: ListOptions): AsyncGenerator<FileEntry, void, undefined> {
   const wanted = wantedPath(options.path);
+  const time = workspace.timeOf(options.time) ?? workspace.now();
   const remote = await workspace.remoteCollection(options.signal);
-  const chain = chainAt(remote.chains, options.time ?? workspace.now());
+  const chain = chainAt(remote.chains, time);
   if (chain === undefined) {
     throw new RedupError('NO_BACKUP', `There is no backup in ${workspace.storage.url}`, {
       subject: workspace.storage.url,
       hint: 'Check the URL and --file-prefix; `redup collection-status` shows what is found there.',
     });
   }
-  const files = signaturesFor(setsAt(chain, options.time ?? workspace.now()), remote.signatureChains);
+  const files = signaturesFor(setsAt(chain, time), remote.signatureChains);
   if (files === undefined) {
     throw new RedupError(
       'NO_SIGNATURES',

@@ -18,6 +18,11 @@ export interface PruneOptions extends RemovalOptions<PrunePlan> {
   readonly rule: RetentionRule;
 }
 
+export interface PlanPruneOptions {
+  readonly rule: RetentionRule;
+  readonly signal?: AbortSignal;
+}
+
 export interface PrunedChain {
   readonly start: ArchiveTime;
   readonly end: ArchiveTime;
@@ -26,6 +31,7 @@ export interface PrunedChain {
 }
 
 export interface PrunePlan {
+  readonly rule: RetentionRule;
   /** Oldest first. */
   readonly chains: readonly PrunedChain[];
   /** When the signature chains end that go, or lose their incrementals; oldest first. */
@@ -43,6 +49,33 @@ export interface PrunePlan {
 export interface PruneResult extends PrunePlan {
   /** Whether it was done. */
   readonly deleted: boolean;
+}
+
+/** Looks, and deletes nothing. @throws RedupError BAD_OPTION; StorageError */
+export function planPrune(workspace: Workspace, { rule, signal }: PlanPruneOptions): Promise<PrunePlan> {
+  return prune(workspace, { rule, ...(signal === undefined ? {} : { signal }) });
+}
+
+/**
+ * Deletes what a plan names, and nothing else.
+ * @throws RedupError PLAN_OUTDATED when the target is no longer what the plan was made of; LOCKED; StorageError
+ */
+export function executePrune(
+  workspace: Workspace,
+  plan: PrunePlan,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<PruneResult> {
+  return prune(workspace, {
+    ...options,
+    rule: plan.rule,
+    force: true,
+    onPlan: ({ files }) => {
+      if (files.join('\n') === plan.files.join('\n')) return;
+      throw new RedupError('PLAN_OUTDATED', 'The target has changed since the plan was made; nothing was deleted', {
+        hint: 'Make a new plan.',
+      });
+    },
+  });
 }
 
 /** @throws RedupError BAD_OPTION, LOCKED; StorageError */
@@ -74,6 +107,7 @@ function describe(removal: RetentionPlan, all: readonly BackupChain[], rule: Ret
     .sort((a, b) => a - b)
     .at(-1);
   return {
+    rule,
     chains: removal.chains.map((chain) => ({
       start: startTimeOf(chain),
       end: endOf(chain),

@@ -8,7 +8,9 @@ import {
   END,
   fromText,
   MORE,
+  type Moment,
   type Path,
+  type PathOf,
   ROOT,
   type TarHeader,
   toText,
@@ -25,9 +27,9 @@ export interface RestoreOptions {
   /** Where to: a directory that is empty or does not exist yet, or the name of a file when one file is restored. */
   readonly target: string;
   /** State at that time; default the latest. */
-  readonly time?: ArchiveTime;
-  /** Only this path (relative to the source, as text) and what is below it; it becomes the target itself. */
-  readonly path?: string;
+  readonly time?: Moment;
+  /** Only this path (relative to the source) and what is below it; it becomes the target itself. */
+  readonly path?: PathOf;
   /** Restore into a directory that is not empty, replacing what has the same name and leaving everything else. */
   readonly force?: boolean;
   /** Give files their archived owners (the default; needs root for foreign ones), or leave them the current user's. */
@@ -58,7 +60,11 @@ export async function restore(workspace: Workspace, options: RestoreOptions): Pr
     checkTarget(options);
     const path = wantedPath(options.path);
     const remote = await workspace.remoteCollection(options.signal);
-    const plan = await planReading(workspace, remote, { time: options.time, path, ...signalOf(options) });
+    const plan = await planReading(workspace, remote, {
+      time: workspace.timeOf(options.time),
+      path,
+      ...signalOf(options),
+    });
     if (!options.ignoreErrors) requireVolumes(plan);
     if (options.dryRun) return describe(workspace, plan);
     return await new RestoreRun(workspace, options, plan, path).execute();
@@ -68,12 +74,13 @@ export async function restore(workspace: Workspace, options: RestoreOptions): Pr
 }
 
 /** A path as users type it → a path of the archive. */
-export function wantedPath(text: string | undefined): Path {
-  const parts = fromText(text ?? '')
+export function wantedPath(wanted: PathOf | undefined): Path {
+  if (typeof wanted === 'object') return wanted.path;
+  const parts = fromText(wanted ?? '')
     .split('/')
     .filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) {
-    throw new RedupError('BAD_OPTION', `${text} leads out of the backup`, {
+    throw new RedupError('BAD_OPTION', `${wanted} leads out of the backup`, {
       hint: 'Name the path relative to the source, without "..".',
     });
   }
@@ -156,6 +163,7 @@ class RestoreRun {
       for (let group = merged.next(); group !== END; group = merged.next()) {
         if (group === MORE) {
           await merged.fill();
+          await this.#workspace.pace();
           continue;
         }
         signal?.throwIfAborted();

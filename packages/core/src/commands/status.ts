@@ -64,6 +64,33 @@ export async function status(
   };
 }
 
+/** A time that can be restored. */
+export interface Snapshot {
+  readonly time: ArchiveTime;
+  readonly type: 'full' | 'incremental';
+  /** When the chain began that it belongs to. */
+  readonly fullTime: ArchiveTime;
+  readonly volumes: number;
+  /** Of its files in the target, as far as the storage tells. */
+  readonly bytes: number;
+  readonly encrypted: boolean;
+}
+
+/** The restorable times, oldest first. */
+export async function snapshots(
+  workspace: Workspace,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<readonly Snapshot[]> {
+  const { chains } = await status(workspace, options);
+  return chains
+    .flatMap(({ sets, start }) => sets.map((set) => describeSnapshot(set, start)))
+    .sort((a, b) => a.time - b.time);
+}
+
+function describeSnapshot({ type, time, volumes, bytes, encrypted }: SetStatus, fullTime: ArchiveTime): Snapshot {
+  return { time, type: type === 'full' ? 'full' : 'incremental', fullTime, volumes, bytes, encrypted };
+}
+
 function describeChain(chain: BackupChain, primary: boolean): ChainStatus {
   return { sets: setsOf(chain).map(describeSet), start: startTimeOf(chain), end: endOf(chain), primary };
 }

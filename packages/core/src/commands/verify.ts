@@ -7,7 +7,9 @@ import {
   END,
   fromText,
   MORE,
+  type Moment,
   type Path,
+  type PathOf,
   type TarHeader,
   toText,
 } from '../archive/index.js';
@@ -26,6 +28,7 @@ import {
   walk,
 } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
+import { notFound } from './read-entries.js';
 import { openPlan, planReading, requireVolumes } from './read-plan.js';
 import { wantedPath } from './restore.js';
 import type { Workspace } from './workspace.js';
@@ -33,9 +36,9 @@ import type { Workspace } from './workspace.js';
 export interface VerifyOptions {
   /** The directory or file to compare with. */
   readonly local: string;
-  readonly time?: ArchiveTime;
+  readonly time?: Moment;
   /** Only this path of the backup; `local` is then its counterpart. */
-  readonly path?: string;
+  readonly path?: PathOf;
   /**
    * `nothing`: only read everything back (fetch, hash, decrypt, structure, deltas); `metadata`: also compare type,
    * mode, owner, times and links; `data`: content as well.
@@ -69,7 +72,7 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
     const path = wantedPath(options.path);
     const remote = await workspace.remoteCollection(signal);
     const plan = await planReading(workspace, remote, {
-      time: options.time,
+      time: workspace.timeOf(options.time),
       path,
       ...(signal === undefined ? {} : { signal }),
     });
@@ -85,6 +88,7 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
       for (let group = merged.next(); group !== END; group = merged.next()) {
         if (group === MORE) {
           await merged.fill();
+          await workspace.pace();
           signal?.throwIfAborted();
         } else if (isWithin(group.path, path)) {
           await run.archived(group, relativeTo(group.path, path), content);
@@ -109,18 +113,6 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
   } finally {
     workspace.dispose();
   }
-}
-
-function notFound(path: Path): RedupError {
-  const subject = toText(path);
-  return new RedupError(
-    'PATH_NOT_FOUND',
-    `${subject === '' ? 'Anything' : subject} is not in the backup of that time`,
-    {
-      subject,
-      hint: '`redup list-current-files` (with --time) shows the paths; they are relative to the source.',
-    },
-  );
 }
 
 /** The local walk with one item of look-ahead. */

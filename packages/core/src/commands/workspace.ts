@@ -4,11 +4,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Storage } from '@redup/storage';
 import type { Path } from '../archive/index.js';
-import { type ArchiveTime, asTime, type Encoding, fromText, type NamePrefixes } from '../archive/index.js';
+import {
+  type ArchiveTime,
+  asTime,
+  type Encoding,
+  fromText,
+  localStandardOffset,
+  type Moment,
+  type NamePrefixes,
+  parseTime,
+} from '../archive/index.js';
 import { ArchiveDirectory, nameForUrl, type SyncContext } from '../cache/index.js';
 import { type Collection, collect, type Listed } from '../collection/index.js';
 import { localError, type RedupError } from '../errors.js';
 import type { EventListener, Phase, WarningCode } from '../events.js';
+import type { Telling } from '../operation.js';
 import {
   type Clock,
   defaultArchiveDirectory,
@@ -23,6 +33,13 @@ import { Codec } from '../volumes/index.js';
 /** zlib's level 3: half the time of duplicity's level 6 for some 4 % more bytes. */
 const DEFAULT_LEVEL = 3;
 
+/** A repository as one command sees it. */
+export interface WorkspaceContext extends Telling {
+  readonly url: string;
+  readonly storage: Storage;
+  readonly options: RepositoryOptions;
+}
+
 export class Workspace {
   readonly options: RepositoryOptions;
   readonly storage: Storage;
@@ -31,18 +48,21 @@ export class Workspace {
   readonly clock: Clock;
   readonly prefixes: NamePrefixes;
   readonly emit: EventListener;
+  /** Awaited wherever a command can wait, so that it is never far ahead of who follows its events. */
+  readonly pace: Telling['pace'];
   readonly extensions: boolean;
   /** As volumes and signatures are written. Manifests are never gzipped. */
   readonly encoding: Encoding;
   readonly compressionLevel: number | undefined;
   #temporary: string | undefined;
 
-  constructor(options: RepositoryOptions) {
+  constructor({ url, storage, options, emit, pace }: WorkspaceContext) {
     this.options = options;
-    this.storage = options.storage;
+    this.storage = storage;
     this.prefixes = options.prefixes ?? {};
     this.clock = options.clock ?? systemClock;
-    this.emit = options.onEvent ?? (() => {});
+    this.emit = emit;
+    this.pace = pace;
     this.extensions = options.extensions ?? true;
     const compression = options.compression ?? { level: DEFAULT_LEVEL };
     this.compressionLevel = compression === 'none' ? undefined : compression.level;
@@ -50,7 +70,7 @@ export class Workspace {
     this.codec = new Codec(options.encryption ?? {}, { compressed: compression !== 'none' });
     this.directory = new ArchiveDirectory({
       parent: options.archiveDirectory ?? defaultArchiveDirectory(),
-      name: options.name ?? nameForUrl(options.url),
+      name: options.name ?? nameForUrl(url),
       prefixes: this.prefixes,
       ...(options.timeSeparator === undefined ? {} : { timeSeparator: options.timeSeparator }),
     });
@@ -71,6 +91,15 @@ export class Workspace {
 
   get hostName(): string {
     return fromText(this.options.hostName ?? defaultHostName());
+  }
+
+  /** @throws RedupError BAD_TIME for a text that is no time */
+  timeOf(moment: Moment | undefined): ArchiveTime | undefined {
+    if (moment === undefined || typeof moment === 'number') return moment;
+    if (moment instanceof Date) return asTime(moment.getTime() / 1000);
+    const now = this.clock.now();
+    const standardOffsetSeconds = localStandardOffset(new Date(now * 1000).getFullYear());
+    return parseTime(moment, { now, standardOffsetSeconds });
   }
 
   now(): ArchiveTime {

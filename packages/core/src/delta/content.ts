@@ -9,6 +9,12 @@ import { RedupError } from '../errors.js';
 import type { PathVersions, SetReader, Version } from '../volumes/index.js';
 import { type ContentSink, Scratch } from './scratch.js';
 
+/** Content whose size is known, because all of it has been seen. */
+export interface Spooled {
+  readonly size: number;
+  pieces(): Generator<Buffer, void, undefined>;
+}
+
 export class ContentReader {
   /** Basis and result take turns. */
   readonly #signal: AbortSignal | undefined;
@@ -23,15 +29,26 @@ export class ContentReader {
    * Writes the content as of the last version to `sink`.
    * @throws RedupError ARCHIVE_INVALID when a chunk is missing or a delta does not fit its basis
    */
-  async copy({ path, versions }: PathVersions, sink: ContentSink): Promise<void> {
-    const [first, ...deltas] = versions;
-    if (!isWholeFile(first)) throw withoutBasis(path);
-    let basis: Scratch | undefined;
-    for (const [index, version] of [first, ...deltas].entries()) {
-      const result = index === deltas.length ? undefined : this.scratch(index);
-      await this.step(version, basis, result ?? sink);
-      basis = result;
+  async copy(group: PathVersions, sink: ContentSink): Promise<void> {
+    const { version, basis } = await this.#allButLast(group);
+    await this.step(version, basis, sink);
+  }
+
+  /** The content as whoever takes it wants it, in pieces of their own. Otherwise as `copy`. */
+  async *read(group: PathVersions): AsyncGenerator<Buffer, void, undefined> {
+    const { version, basis } = await this.#allButLast(group);
+    for (const piece of piecesOf(version, basis)) {
+      if (piece === MORE) await this.#fill(version.reader);
+      else if (piece.length > 0) yield Buffer.from(piece);
     }
+  }
+
+  /** The content kept until the next call, for who must know its size first: small in memory, else in a temporary file. */
+  async spool(group: PathVersions): Promise<Spooled> {
+    const { version, basis } = await this.#allButLast(group);
+    const result = this.scratch(group.versions.length - 1);
+    await this.step(version, basis, result);
+    return result;
   }
 
   /**
@@ -40,9 +57,10 @@ export class ContentReader {
    * @throws RedupError ARCHIVE_INVALID
    */
   async step(version: Version, basis: Basis | undefined, sink: ContentSink): Promise<void> {
-    if (version.entry.kind !== 'diff') return this.#stream(version, sink);
-    if (basis === undefined) throw withoutBasis(version.entry.path);
-    return this.#patch(version, basis, sink);
+    for (const piece of piecesOf(version, basis)) {
+      if (piece === MORE) await this.#fill(version.reader);
+      else sink.write(piece);
+    }
   }
 
   /** Two of them take turns as basis and result. */
@@ -56,40 +74,57 @@ export class ContentReader {
     for (const scratch of this.#scratches) scratch.close();
   }
 
+  /** What the last version applies to, which itself can be streamed. */
+  async #allButLast({ path, versions }: PathVersions): Promise<{ version: Version; basis: Basis | undefined }> {
+    const [first, ...deltas] = versions;
+    if (!isWholeFile(first)) throw withoutBasis(path);
+    let version = first;
+    let basis: Scratch | undefined;
+    for (const [index, delta] of deltas.entries()) {
+      const result = this.scratch(index);
+      await this.step(version, basis, result);
+      basis = result;
+      version = delta;
+    }
+    return { version, basis };
+  }
+
   async #fill(reader: SetReader): Promise<void> {
     await reader.fill();
     this.#signal?.throwIfAborted();
   }
+}
 
-  async #stream({ reader }: Version, sink: ContentSink): Promise<void> {
-    for (let piece = reader.data(); piece !== END; piece = reader.data()) {
-      if (piece === MORE) await this.#fill(reader);
-      else sink.write(piece);
-    }
+/** What a version holds, or makes of its basis; `MORE` when its reader must be filled. Pieces are valid until the next. */
+function* piecesOf(
+  { reader, entry }: Version,
+  basis: Basis | undefined,
+): Generator<Uint8Array | typeof MORE, void, undefined> {
+  if (entry.kind !== 'diff') {
+    for (let piece = reader.data(); piece !== END; piece = reader.data()) yield piece;
+    return;
   }
-
-  async #patch({ reader, entry }: Version, basis: Basis, sink: ContentSink): Promise<void> {
-    const patch = new PatchDecoder(basis);
-    try {
-      for (let piece = reader.data(); piece !== END; piece = reader.data()) {
-        if (piece === MORE) await this.#fill(reader);
-        else for (const output of patch.update(piece)) sink.write(output);
-      }
-      patch.finish();
-    } catch (error) {
-      // A full disk or an interruption is no fault of the archive.
-      if (!(error instanceof RsyncError)) throw error;
-      const subject = toText(entry.path);
-      throw new RedupError(
-        'ARCHIVE_INVALID',
-        `The changes stored for ${subject} do not fit its last version: ${error.message}`,
-        {
-          subject,
-          hint: 'An older time may hold the file whole.',
-          cause: error,
-        },
-      );
+  if (basis === undefined) throw withoutBasis(entry.path);
+  const patch = new PatchDecoder(basis);
+  try {
+    for (let piece = reader.data(); piece !== END; piece = reader.data()) {
+      if (piece === MORE) yield MORE;
+      else yield* patch.update(piece);
     }
+    patch.finish();
+  } catch (error) {
+    // A full disk or an interruption is no fault of the archive.
+    if (!(error instanceof RsyncError)) throw error;
+    const subject = toText(entry.path);
+    throw new RedupError(
+      'ARCHIVE_INVALID',
+      `The changes stored for ${subject} do not fit its last version: ${error.message}`,
+      {
+        subject,
+        hint: 'An older time may hold the file whole.',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -12,6 +12,7 @@ export interface ContentSink {
 
 /** Results up to this size never touch the disk. */
 const MEMORY_BYTES = 4 << 20;
+const PIECE_BYTES = 262_144;
 
 let scratchFiles = 0;
 
@@ -56,6 +57,17 @@ export class Scratch implements Basis, ContentSink {
       return wanted;
     }
     return this.#fd === undefined ? 0 : readSync(this.#fd, target, 0, wanted, position);
+  }
+
+  /** All of it, from the start, in pieces of their own. */
+  *pieces(): Generator<Buffer, void, undefined> {
+    for (let at = 0; at < this.size; ) {
+      const piece = Buffer.alloc(Math.min(PIECE_BYTES, this.size - at));
+      const count = this.read(at, piece);
+      if (count === 0) throw new Error('a temporary file was shortened');
+      at += count;
+      yield piece.subarray(0, count);
+    }
   }
 
   close(): void {
