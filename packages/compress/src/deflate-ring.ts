@@ -9,8 +9,10 @@
  * ring is full, and the caller first takes outputs.
  */
 /// <reference lib="es2024.sharedmemory" />
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { deflateSlot } from './deflate-slot.js';
 import { CompressError } from './errors.js';
@@ -198,7 +200,7 @@ export class DeflateRing {
   }
 
   #startWorkers(): Worker[] {
-    const file = createRequire(import.meta.url).resolve(WORKER_MODULE);
+    const file = workerFile();
     const workerData: WorkerStart = { memory: this.#shared, settings: this.#settings };
     return Array.from({ length: this.#workerCount }, () => {
       // Loaders of the parent (test runners, --import hooks) have no business in a worker.
@@ -256,6 +258,12 @@ export class DeflateRing {
   #slotOf(chunk: number): number {
     return chunk % this.#settings.slots;
   }
+}
+
+/** Beside this module, in a bundle too. Tests run the sources, which a worker thread can't load: they take the built one. */
+function workerFile(): string {
+  const beside = fileURLToPath(new URL('./deflate-worker.js', import.meta.url));
+  return existsSync(beside) ? beside : createRequire(import.meta.url).resolve(WORKER_MODULE);
 }
 
 function closedError(): CompressError {

@@ -18,7 +18,13 @@ function readManifest(folder: string): Manifest {
     folder,
     name: json.name,
     isPrivate: json.private === true,
-    dependencies: Object.keys({ ...json.dependencies, ...json.optionalDependencies, ...json.peerDependencies }),
+    dependencies: Object.keys({
+      ...json.dependencies,
+      ...json.optionalDependencies,
+      ...json.peerDependencies,
+      // What a bundle takes in is installed for development only.
+      ...(json.files?.includes('bundle') === true ? json.devDependencies : {}),
+    }),
     devDependencies: Object.keys(json.devDependencies ?? {}),
   };
 }

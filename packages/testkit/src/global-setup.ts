@@ -3,10 +3,19 @@
  * names in the test output every peer that can't be had, with what to do about it.
  */
 
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { findPeers, installReleases, isMissing } from './peers.js';
 
 export default async function setup(): Promise<void> {
+  freshenCommand();
   const say = (line: string): boolean => process.stderr.write(`peers: ${line}\n`);
   await installReleases(say);
   for (const peer of findPeers().filter(isMissing)) say(`no ${peer.name}: ${peer.missing} (${peer.hint})`);
+}
+
+/** Tests start the command as it is installed, from its bundle: an older one than the sources would tell nothing about them. */
+function freshenCommand(): void {
+  const script = fileURLToPath(new URL('../../cli/scripts/bundle.mjs', import.meta.url));
+  execFileSync(process.execPath, [script, '--if-stale'], { stdio: 'inherit' });
 }

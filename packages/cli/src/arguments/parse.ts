@@ -75,10 +75,13 @@ function readOptions(
   const values = new ValueCollector(env);
   const rules: RuleArgument[] = [];
   const notices: string[] = [];
-  const program = buildProgram(name);
+  const used = OPTION_NAMES.filter((option) =>
+    options.some((text) => text === `--${option}` || text.startsWith(`--${option}=`)),
+  );
+  const program = buildProgram(name, used);
   const command = program.commands.find((candidate) => candidate.name() === name);
   if (command === undefined) throw new UsageError(`Unknown command ${name}`);
-  for (const option of OPTION_NAMES) {
+  for (const option of used) {
     command.on(`option:${option}`, (value?: string | null) => {
       const status = optionSpec(option).status ?? 'supported';
       if (typeof status === 'object' && 'refused' in status) throw new UsageError(`--${option}: ${status.refused}`);

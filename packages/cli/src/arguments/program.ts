@@ -1,7 +1,7 @@
 /** The commander program: commands, options and help, all from the tables. */
 
 import { Argument, Command, Option } from 'commander';
-import { COMMAND_NAMES, type CommandName, commandSpec, type Operand } from '../commands.js';
+import { COMMAND_NAMES, type CommandName, type CommandSpec, commandSpec, type Operand } from '../commands.js';
 import {
   isShown,
   OPTION_GROUPS,
@@ -32,8 +32,11 @@ const ENVIRONMENT = `Environment:
   TMPDIR                folder for temporary files
   NO_COLOR              no colours on a terminal`;
 
-/** @param command the one whose options are needed; all of them are costly to build and one is used */
-export function buildProgram(command: CommandName | undefined): Command {
+/**
+ * @param command the one whose options are needed; all of them are costly to build and one is used
+ * @param options those that are needed; all of them are costly to build too (9 ms of a start that shall take 150)
+ */
+export function buildProgram(command: CommandName | undefined, options: readonly OptionName[] = inGroups()): Command {
   const program = new Command('redup')
     .description(DESCRIPTION)
     .usage('COMMAND [OPTIONS] …')
@@ -45,14 +48,14 @@ export function buildProgram(command: CommandName | undefined): Command {
   program.addOption(new Option('-V, --version', 'show the version'));
   for (const name of COMMAND_NAMES) {
     const spec = commandSpec(name);
-    if (name === command) program.addCommand(buildCommand(name, { hidden: spec.hidden === true }));
+    if (name === command) program.addCommand(buildCommand(name, options));
     else if (command === undefined) program.command(name, { hidden: spec.hidden === true }).summary(spec.summary);
   }
   return program;
 }
 
-function buildCommand(name: CommandName, { hidden }: { hidden: boolean }): Command {
-  const spec = commandSpec(name);
+function buildCommand(name: CommandName, options: readonly OptionName[]): Command {
+  const spec: CommandSpec = commandSpec(name);
   const command = new Command(name)
     .description(spec.refused === undefined ? spec.description : `${spec.description}\n\n${spec.refused}.`)
     .usage(`[OPTIONS] ${spec.operands.map((operand) => OPERANDS[operand][0]).join(' ')}`)
@@ -61,9 +64,9 @@ function buildCommand(name: CommandName, { hidden }: { hidden: boolean }): Comma
     .exitOverride();
   for (const operand of spec.operands)
     command.addArgument(new Argument(`<${OPERANDS[operand][0]}>`, OPERANDS[operand][1]));
-  for (const option of inGroups()) command.addOption(buildOption(option, name));
+  for (const option of options) command.addOption(buildOption(option, name));
   command.addHelpText('after', `\n${ENVIRONMENT}`);
-  if (hidden) command.summary('');
+  if (spec.hidden === true) command.summary('');
   return command;
 }
 
