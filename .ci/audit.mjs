@@ -10,7 +10,9 @@ import { readFileSync } from 'node:fs';
 const bundled = readFileSync(new URL('../packages/cli/bundle/LICENSES.txt', import.meta.url), 'utf8');
 const answer = spawnSync('npm', ['audit', '--json'], { encoding: 'utf8', timeout: 120_000 });
 const report = parse(answer.stdout);
-const { dependencies = {} } = JSON.parse(readFileSync(new URL('../packages/cli/package.json', import.meta.url), 'utf8'));
+const { dependencies = {} } = JSON.parse(
+  readFileSync(new URL('../packages/cli/package.json', import.meta.url), 'utf8'),
+);
 if (report?.metadata?.vulnerabilities === undefined) {
   const reason = report?.message ?? report?.error?.summary ?? answer.stderr.trim().split('\n').at(-1) ?? '';
   say(`audit: no answer from the registry, nothing was checked (${firstLine(reason)})`);

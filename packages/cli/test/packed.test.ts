@@ -96,10 +96,17 @@ describe('redup, packed and installed', () => {
 
   it('starts within 150 ms where an empty program takes 50', async () => {
     await redupOk(['full', '--no-encryption', 'src', `${target}-plain`]);
-    const empty = await leastCpu(process.execPath, ['-e', '0']);
-    const version = await leastCpu(bin, ['--version']);
-    const status = await leastCpu(bin, ['collection-status', `${target}-plain`]);
-    expect(version / empty).toBeLessThan(2.5);
+    const programs = [
+      [process.execPath, '-e', '0'],
+      [bin, '--version'],
+      [bin, 'collection-status', `${target}-plain`],
+    ] as const;
+    const times: number[][] = programs.map(() => []);
+    // In turn: what else the machine does slows them alike.
+    for (let i = 0; i < 9; i++)
+      for (const [index, program] of programs.entries()) times[index]?.push(await processorTime(program));
+    const [empty = 0, version = 0, status = 0] = times.map(median);
+    expect(version / empty).toBeLessThan(3);
     expect(status / empty).toBeLessThan(3);
   });
 
@@ -115,17 +122,17 @@ describe('redup, packed and installed', () => {
 });
 
 /**
- * Milliseconds of processor time, of several runs the least. The time on the wall is that and what other programs take:
- * on a machine that runs tests it tells nothing.
+ * User and system time in milliseconds. The time on the wall is that and what other programs take: on a machine that runs
+ * tests it tells nothing.
  */
-async function leastCpu(command: string, args: readonly string[]): Promise<number> {
+async function processorTime(program: readonly string[]): Promise<number> {
   const env = cleanEnv({ HOME: folder, XDG_CACHE_HOME: `${folder}/cache` });
   const script = `TIMEFORMAT='%3U %3S'; time "$@" > /dev/null`;
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 8; i++) {
-    const { stderr } = await runOk('bash', ['-c', script, 'bash', command, ...args], { env, cwd: folder });
-    const [user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number);
-    least = Math.min(least, (user + system) * 1000);
-  }
-  return least;
+  const { stderr } = await runOk('bash', ['-c', script, 'bash', ...program], { env, cwd: folder });
+  const [user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number);
+  return (user + system) * 1000;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
