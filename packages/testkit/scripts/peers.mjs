@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const built = new URL('../dist/index.js', import.meta.url);
 if (!fs.existsSync(built)) fail('the testkit is not built yet: run `npm ci` first');
-const { findPeers, installReleases, isMissing } = await import(built.href);
+const { findPeers, installReleases, isMissing, isOptional } = await import(built.href);
 
 const [verb, ...rest] = process.argv.slice(2);
 if (rest.length > 0 || (verb !== undefined && verb !== 'install')) fail('usage: peers.mjs [install]');
@@ -30,7 +30,7 @@ for (const peer of peers) {
     : `${peer.version}  ${peer.command.join(' ')}`;
   console.log(`${peer.name.padEnd(width)}  ${state}`);
 }
-process.exitCode = verb === 'install' && peers.some(isMissing) ? 1 : 0;
+process.exitCode = verb === 'install' && peers.some((peer) => isMissing(peer) && !isOptional(peer.name)) ? 1 : 0;
 
 function fail(message) {
   console.error(`peers: ${message}`);

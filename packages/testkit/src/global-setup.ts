@@ -5,13 +5,15 @@
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { findPeers, installReleases, isMissing } from './peers.js';
+import { findPeers, installReleases, isMissing, isOptional } from './peers.js';
 
 export default async function setup(): Promise<void> {
   freshenCommand();
   const say = (line: string): boolean => process.stderr.write(`peers: ${line}\n`);
   await installReleases(say);
-  for (const peer of findPeers().filter(isMissing)) say(`no ${peer.name}: ${peer.missing} (${peer.hint})`);
+  const missing = findPeers().filter(isMissing);
+  for (const peer of missing.filter(({ name }) => !isOptional(name)))
+    say(`no ${peer.name}: ${peer.missing} (${peer.hint})`);
 }
 
 /** Tests start the command as it is installed, from its bundle: an older one than the sources would tell nothing about them. */

@@ -6,6 +6,7 @@ export * from './bytes.js';
 export * from './content.js';
 export * from './disk.js';
 export * from './duplicity.js';
+export * from './fixtures.js';
 export * from './gpg.js';
 export * from './history.js';
 export * from './machine.js';

@@ -8,13 +8,22 @@
 
 import { spawnSync } from 'node:child_process';
 
-import { environmentOf, installEnvironment } from './venv.js';
+import { environmentOf, installEnvironment, type Release } from './venv.js';
 
 export type PeerName = keyof typeof DEFINITIONS;
 
 /** The peers that are a duplicity, for tests that run over all of them. */
-export const DUPLICITY_PEERS = ['duplicity-debian', 'duplicity-current', 'duplicity-2', 'duplicity-1'] as const;
+export const DUPLICITY_PEERS = [
+  'duplicity-debian',
+  'duplicity-1',
+  'duplicity-2',
+  'duplicity-3.0',
+  'duplicity-current',
+] as const;
 export type DuplicityPeerName = (typeof DUPLICITY_PEERS)[number];
+
+/** Releases under Pythons that wrote the older tar headers. They are used where such a Python is, and asked of nobody. */
+export const OLD_DUPLICITY_PEERS = ['duplicity-python2.7', 'duplicity-python3.7'] as const;
 
 export interface Peer {
   readonly name: PeerName;
@@ -46,10 +55,8 @@ interface SystemDefinition {
   readonly apt: string;
 }
 
-interface ReleaseDefinition {
-  /** A release of duplicity in the Python registry. */
-  readonly release: string;
-}
+/** A release of duplicity in the Python registry. */
+type ReleaseDefinition = Release;
 
 const DEFINITIONS = {
   'duplicity-debian': {
@@ -60,8 +67,11 @@ const DEFINITIONS = {
   },
   // The newest release when this was written; raise it by hand, so that a new release never breaks an old commit.
   'duplicity-current': { release: '3.2.1' },
+  'duplicity-3.0': { release: '3.0.7' },
   'duplicity-2': { release: '2.2.4' },
   'duplicity-1': { release: '1.2.3' },
+  'duplicity-python3.7': { release: '0.8.18', python: '3.7' },
+  'duplicity-python2.7': { release: '0.8.11.1566', python: '2.7' },
   rdiff: { command: 'rdiff', versionArgs: ['--version'], version: /librsync ([\d.]+)/, apt: 'rdiff' },
   gpg: { command: 'gpg', versionArgs: ['--version'], version: /gpg \(GnuPG\) (\S+)/, apt: 'gnupg' },
   gpg1: { command: 'gpg1', versionArgs: ['--version'], version: /gpg \(GnuPG\) (\S+)/, apt: 'gnupg1' },
@@ -72,6 +82,11 @@ const DEFINITIONS = {
 } satisfies Record<string, SystemDefinition | ReleaseDefinition>;
 
 const found = new Map<PeerName, Peer | MissingPeer>();
+
+/** Nobody has to have it. */
+export function isOptional(name: PeerName): boolean {
+  return (OLD_DUPLICITY_PEERS as readonly string[]).includes(name);
+}
 
 export function isMissing(peer: Peer | MissingPeer): peer is MissingPeer {
   return 'missing' in peer;
@@ -109,18 +124,21 @@ export function requirePeer(context: SkipContext, name: PeerName): Peer {
 }
 
 /** Makes the virtual environments of the duplicity releases that aren't there yet, and looks again. */
-export async function installReleases(report: (line: string) => void): Promise<void> {
-  for (const name of PEER_NAMES) {
+export async function installReleases(
+  report: (line: string) => void,
+  names: readonly PeerName[] = PEER_NAMES.filter((name) => !isOptional(name)),
+): Promise<void> {
+  for (const name of names) {
     const definition: SystemDefinition | ReleaseDefinition = DEFINITIONS[name];
     if (!('release' in definition) || !isMissing(peer(name))) continue;
     report(`making a virtual environment for duplicity ${definition.release} …`);
-    await installEnvironment(definition.release).catch((error: Error) => report(error.message));
+    await installEnvironment(definition).catch((error: Error) => report(error.message));
     found.delete(name);
   }
 }
 
-function releasePeer(name: PeerName, { release }: ReleaseDefinition): Peer | MissingPeer {
-  const environment = environmentOf(release);
+function releasePeer(name: PeerName, definition: ReleaseDefinition): Peer | MissingPeer {
+  const environment = environmentOf(definition);
   const hint = 'node packages/testkit/scripts/peers.mjs install';
   if ('missing' in environment) return { name, missing: environment.missing, hint };
   const { python, script } = environment;

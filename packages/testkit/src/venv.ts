@@ -22,7 +22,13 @@ export interface Environment {
  * What a release imports for `file:` and `s3:` targets. duplicity's own list of requirements has some eighty
  * packages for every storage it knows, several of which must be compiled.
  */
-const REQUIREMENTS = ['fasteners', 'future', 'boto3'] as const;
+const REQUIREMENTS = ['fasteners', 'future', 'boto3', 'pexpect'] as const;
+
+/** A release of duplicity, and the Python that it shall run with when that isn't Debian's own: `3.7`, `2.7`. */
+export interface Release {
+  readonly release: string;
+  readonly python?: string;
+}
 
 const MAKING = '.making-';
 
@@ -32,17 +38,18 @@ export function peersDirectory(): string {
 }
 
 /** The environment of a release when it is there. Starts nothing but, once, a Python to ask for its version. */
-export function environmentOf(release: string): Environment | { missing: string } {
-  const python = usablePython();
+export function environmentOf(wanted: Release): Environment | { missing: string } {
+  const python = pythonFor(wanted);
   if ('missing' in python) return python;
-  const directory = environmentPath(release, python);
+  const directory = environmentPath(wanted.release, python);
   if (!fs.existsSync(directory)) return { missing: `no virtual environment ${directory}` };
   return within(directory);
 }
 
 /** Makes the environment of a release, in place of a broken one too. Takes some ten seconds. */
-export async function installEnvironment(release: string): Promise<void> {
-  const python = usablePython();
+export async function installEnvironment(wanted: Release): Promise<void> {
+  const { release } = wanted;
+  const python = pythonFor(wanted);
   if ('missing' in python) throw new Error(python.missing);
   const directory = environmentPath(release, python);
   fs.mkdirSync(path.dirname(directory), { recursive: true });
@@ -50,7 +57,7 @@ export async function installEnvironment(release: string): Promise<void> {
   const building = fs.mkdtempSync(`${directory}${MAKING}`);
   const env = { ...passedOn(), ...cleanEnv(), PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1' };
   try {
-    await runOk(python.command, ['-m', 'venv', building], { env });
+    await makeEnvironment(python, building, env);
     const pip = ['-m', 'pip', 'install', '--quiet', '--retries', '2', '--no-warn-conflicts'];
     const options = { env, timeoutMs: 10 * 60_000 };
     await runOk(within(building).python, [...pip, ...REQUIREMENTS], options);
@@ -65,34 +72,65 @@ export async function installEnvironment(release: string): Promise<void> {
   }
 }
 
+/** Python 2 has no venv of its own; the package that does it there is installed beside it, not into it. */
+async function makeEnvironment(python: Python, directory: string, env: Record<string, string>): Promise<void> {
+  if (!python.version.startsWith('2.')) {
+    await runOk(python.command, ['-m', 'venv', directory], { env });
+    return;
+  }
+  const tool = fs.mkdtempSync(`${directory}${MAKING}`);
+  try {
+    const options = { env: { ...env, PYTHONPATH: tool }, timeoutMs: 10 * 60_000 };
+    await runOk(python.command, ['-m', 'pip', 'install', '--quiet', '--target', tool, 'virtualenv<20.22'], options);
+    await runOk(python.command, ['-m', 'virtualenv', directory], options);
+    const interpreter = within(directory).python;
+    if (!fs.existsSync(interpreter)) fs.symlinkSync('python', interpreter);
+  } finally {
+    fs.rmSync(tool, { recursive: true, force: true });
+  }
+}
+
 interface Python {
   readonly command: string;
   /** `3.11` */
   readonly version: string;
 }
 
-let python: Python | { missing: string } | undefined;
+const pythons = new Map<string, Python | { missing: string }>();
 
-/** Debian's Python is asked first: one put before it in the PATH may be gone tomorrow, and its environments with it. */
-function usablePython(): Python | { missing: string } {
-  python ??= choosePython();
-  return python;
+function pythonFor({ python = '' }: Release): Python | { missing: string } {
+  const known = pythons.get(python) ?? choosePython(python);
+  pythons.set(python, known);
+  return known;
 }
 
-function choosePython(): Python | { missing: string } {
+/**
+ * Debian's Python is asked first: one put before it in the PATH may be gone tomorrow, and its environments with it.
+ * Old ones come from the PATH or from pyenv.
+ */
+function choosePython(wanted: string): Python | { missing: string } {
+  const candidates = wanted === '' ? ['/usr/bin/python3', 'python3'] : [`python${wanted}`, ...pyenvPythons(wanted)];
   const probe = [
-    'import ensurepip, os, sys, sysconfig, venv',
+    `import ensurepip, os, sys, sysconfig${wanted.startsWith('2.') ? '' : ', venv'}`,
     'header = os.path.join(sysconfig.get_paths()["include"], "Python.h")',
     'print("%d.%d" % sys.version_info[:2] if os.path.exists(header) else "no Python.h")',
   ].join('\n');
   const reasons: string[] = [];
-  for (const command of ['/usr/bin/python3', 'python3']) {
+  for (const command of candidates) {
     const answer = spawnSync(command, ['-c', probe], { encoding: 'utf8' });
     const said = (answer.stdout || answer.stderr || answer.error?.message || '').trim().split('\n').at(-1) ?? '';
     if (answer.status === 0 && /^\d/.test(said)) return { command, version: said };
     reasons.push(`${command}: ${said}`);
   }
-  return { missing: `no Python with venv and headers (python3-venv, python3-dev): ${reasons.join('; ')}` };
+  const name = wanted === '' ? 'Python' : `Python ${wanted}`;
+  return { missing: `no ${name} with venv and headers (python3-venv, python3-dev): ${reasons.join('; ')}` };
+}
+
+function pyenvPythons(wanted: string): string[] {
+  const versions = path.join(process.env['PYENV_ROOT'] || path.join(homedir(), '.pyenv'), 'versions');
+  if (!fs.existsSync(versions)) return [];
+  const names = fs.readdirSync(versions).filter((name) => name.startsWith(`${wanted}.`));
+  return names.map((name) => path.join(versions, name, 'bin/python'));
 }
 
 function environmentPath(release: string, { version }: Python): string {

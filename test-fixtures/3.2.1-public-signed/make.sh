@@ -1,0 +1,5 @@
+# peer: duplicity-current
+# Encrypted to a key and signed by another.
+mode public-signed
+tree_1 && backup full 1
+tree_2 && backup incremental 2
