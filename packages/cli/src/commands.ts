@@ -46,6 +46,15 @@ export const COMMANDS = {
       'Reads everything that a restore of URL would read and proves that it is undamaged. With --compare-data ' +
       '(or --compare-metadata) it is also compared with the files in the folder TARGET.',
   },
+  check: {
+    aliases: [],
+    operands: ['url'],
+    summary: 'prove that all backups are there and whole; --repair what can be',
+    description:
+      'Looks whether everything that the backups in URL need is there: by the listing and the manifests alone, or with ' +
+      '--read-data by reading it back, so that every version of every file is put together. Each finding says what it ' +
+      'affects and what to do; --repair makes lost manifests and signatures again from the volumes.',
+  },
   'list-current-files': {
     aliases: ['ls'],
     operands: ['url'],

@@ -54,6 +54,7 @@ const RUNS: Record<Exclude<CommandName, 'replicate'>, () => string[]> = {
   backup: () => ['backup', ...plain, 'src', url],
   restore: () => ['restore', url, 'out'],
   verify: () => ['verify', '--compare-data', url, 'src'],
+  check: () => ['check', '--read-data=50', '--seed', '1', url],
   'list-current-files': () => ['list-current-files', url],
   'collection-status': () => ['collection-status', url],
   cleanup: () => ['cleanup', '--force', url],
@@ -86,7 +87,19 @@ describe('--json', () => {
     note(await recordsOf(RUNS['list-current-files']()));
     writeFileSync(`${folder}/target/duplicity-full.20200101T000000Z.vol1.difftar.gz`, 'x');
     note(await recordsOf(['restore', '-t', '2001-01-01', url, 'out2']));
-    const told = ['difference', 'entry', 'file', 'phase', 'restored', 'result', 'start', 'volume', 'warning'];
+    note(await recordsOf(['check', url]));
+    const told = [
+      'difference',
+      'entry',
+      'file',
+      'finding',
+      'phase',
+      'restored',
+      'result',
+      'start',
+      'volume',
+      'warning',
+    ];
     expect([...kinds].filter((kind) => kind !== 'progress').sort()).toEqual(told);
   });
 

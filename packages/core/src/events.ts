@@ -1,6 +1,7 @@
 /** What a running command tells on the way. The terminal's progress, JSON output and library users all read this one stream. */
 
 import type { Path } from './archive/index.js';
+import type { Finding } from './commands/index.js';
 
 /** Stable codes of warnings; each is also the reason why a result may count errors. */
 export type WarningCode =
@@ -33,6 +34,7 @@ export type RedupEvent =
       readonly object?: string;
     }
   | { readonly type: 'notice'; readonly message: string }
+  | { readonly type: 'finding'; readonly finding: Finding }
   /** A step of the plot began: `walk`, `seal signatures`, `fetch metadata`, … */
   | { readonly type: 'phase'; readonly phase: Phase }
   | { readonly type: 'file'; readonly change: FileChange; readonly path: Path }
@@ -55,7 +57,16 @@ export type Difference =
   /** Seconds since 1970. */
   | { readonly kind: 'mtime'; readonly actual: number; readonly expected: number };
 
-export type Phase = 'list' | 'metadata' | 'scan' | 'signatures' | 'manifest' | 'restore' | 'verify';
+export type Phase =
+  | 'list'
+  | 'metadata'
+  | 'scan'
+  | 'signatures'
+  | 'manifest'
+  | 'restore'
+  | 'verify'
+  | 'check'
+  | 'repair';
 
 export interface ProgressEvent {
   readonly type: 'progress';

@@ -38,16 +38,21 @@ export {
 } from './archive/index.js';
 export type { RetentionRule } from './collection/index.js';
 export {
+  type Affected,
   type BackupOptions,
   type BackupResult,
   type BackupStatistics,
   type ChainStatus,
+  type CheckOptions,
+  type CheckResult,
   type CleanupOptions,
   type CleanupPlan,
   type CleanupResult,
   type CollectionStatus,
   canonicalSource,
   type FileEntry,
+  type Finding,
+  type FindingCode,
   type ListOptions,
   type PlanPruneOptions,
   type PrunedChain,

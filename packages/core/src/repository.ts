@@ -17,9 +17,12 @@ import {
   type BackupOptions,
   type BackupResult,
   backup,
+  type CheckOptions,
+  type CheckResult,
   type CleanupOptions,
   type CleanupResult,
   type CollectionStatus,
+  check,
   cleanup,
   executePrune,
   type FileEntry,
@@ -121,6 +124,11 @@ export class Repository {
   /** The chains and sets in the target. */
   status(options: CallOptions = {}): Operation<CollectionStatus> {
     return this.#run(options, (workspace) => status(workspace, options));
+  }
+
+  /** Whether everything that the backups need is there and whole; what is not is a finding, told as an event as well. */
+  check(options: CheckOptions = {}): Operation<CheckResult> {
+    return this.#run(options, (workspace) => check(workspace, options));
   }
 
   /** What {@link prune} would remove: a value to look at, to show, and to hand over. */

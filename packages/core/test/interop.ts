@@ -100,6 +100,10 @@ async function playHistory(history: History, turns: Turns, mode: Mode, peer: Pee
         expect(diffTrees(snapshotOf(state), readTree(theirs))).toEqual([]);
       }
       await run(['verify', '--compare-data', `file://${target}`, source], later);
+      // Every version of every file, and that the signatures of either program describe just that.
+      const checked = await (await redup(later)).repository.check({ readPercent: 100 });
+      expect(checked).toMatchObject({ findings: [], found: 0, sets: states.length });
+      expect(checked.read?.signatures).toBe(states.length);
     } finally {
       home.dispose();
     }

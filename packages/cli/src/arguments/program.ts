@@ -85,6 +85,7 @@ function inGroups(): OptionName[] {
 /** `-t, --restore-time <TIME>` */
 export function optionFlags(name: OptionName, spec: OptionSpec): string {
   const short = spec.short === undefined ? '' : `-${spec.short}, `;
+  if (spec.implied !== undefined) return `${short}--${name} [${spec.arg}]`;
   return `${short}--${name}${spec.arg === undefined ? '' : ` <${spec.arg}>`}`;
 }
 

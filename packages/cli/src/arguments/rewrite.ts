@@ -81,12 +81,12 @@ function shortOption(arg: string, rest: string[]): string {
 }
 
 function withValue(name: OptionName, spelled: string, attached: string | undefined, rest: string[]): string {
-  const { arg, kind } = optionSpec(name);
+  const { arg, kind, implied } = optionSpec(name);
   if (arg === undefined) {
     if (attached !== undefined) throw new UsageError(`The option ${spelled} takes no value`);
     return `--${name}`;
   }
-  const first = attached ?? rest.shift();
+  const first = attached ?? implied ?? rest.shift();
   if (first === undefined) throw new UsageError(`The option ${spelled} needs a value (${arg})`);
   if (kind !== 'pairs') return `--${name}=${first}`;
   const second = rest.shift();

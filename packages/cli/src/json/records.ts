@@ -6,6 +6,7 @@
  */
 
 import * as z from 'zod';
+import { finding } from './findings.js';
 import { result } from './results.js';
 import { bytes, command, count, exitCode, literal, path, seconds } from './values.js';
 
@@ -19,7 +20,7 @@ const start = z
 const phase = z
   .object({
     type: literal('phase'),
-    phase: z.enum(['list', 'metadata', 'scan', 'signatures', 'manifest', 'restore', 'verify']),
+    phase: z.enum(['list', 'metadata', 'scan', 'signatures', 'manifest', 'restore', 'verify', 'check', 'repair']),
   })
   .meta({ id: 'phase', description: 'A step of the command began.' });
 
@@ -120,6 +121,7 @@ export const record = z.union([
   restored,
   difference,
   entry,
+  finding,
   warning,
   notice,
   result,

@@ -1,6 +1,7 @@
 /** The last line of each command that did what was asked. */
 
 import * as z from 'zod';
+import { findingFields } from './findings.js';
 import { bytes, count, exitCode, literal, seconds } from './values.js';
 
 const type = literal('result');
@@ -68,6 +69,32 @@ const verify = z
     bytes,
   })
   .meta({ id: 'verify-result' });
+
+const check = z
+  .object({
+    type,
+    command: literal('check'),
+    exitCode,
+    findings: z.array(findingFields).readonly().describe('the first thousand; each was a record too'),
+    found: count,
+    damages: count.describe('findings that affect something'),
+    chains: count,
+    sets: count,
+    volumes: count.describe('by the listing'),
+    bytes,
+    read: z
+      .object({
+        volumes: count,
+        bytes,
+        versions: count.describe('of files that were put together'),
+        signatures: count.describe('files that were proven'),
+        percent: z.number(),
+        seed: z.number(),
+      })
+      .optional()
+      .describe('what was read and proven, with --read-data'),
+  })
+  .meta({ id: 'check-result' });
 
 const list = z
   .object({ type, command: literal('list-current-files'), exitCode, files: count })
@@ -140,6 +167,6 @@ const cleanup = z
   })
   .meta({ id: 'cleanup-result' });
 
-export const result = z.discriminatedUnion('command', [backup, restore, verify, list, status, prune, cleanup]);
+export const result = z.discriminatedUnion('command', [backup, restore, verify, check, list, status, prune, cleanup]);
 
 export type ResultRecord = z.infer<typeof result>;

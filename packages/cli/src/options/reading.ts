@@ -3,6 +3,7 @@
 import { BACKUPS, DELETIONS, type OptionTable } from './spec.js';
 
 const restore = { group: 'Restore and verify', commands: ['restore'] } as const;
+const check = { group: 'Check', commands: ['check'], own: true } as const;
 const status = { group: 'Status', commands: ['collection-status'] } as const;
 
 export const readingOptions = {
@@ -63,6 +64,22 @@ export const readingOptions = {
     commands: ['verify'],
     own: true,
     help: 'compare types, sizes, times, modes and owners, but no contents',
+  },
+  'read-data': {
+    ...check,
+    kind: 'text',
+    arg: 'PERCENT',
+    implied: '100%',
+    help: 'read the data back too, or a random part such as 10%, and put every version of every file together',
+  },
+  seed: {
+    ...check,
+    kind: 'integer',
+    arg: 'N',
+    min: 0,
+    max: 2 ** 32 - 1,
+    default: 'another one each time',
+    help: 'which part --read-data=PERCENT reads: the same number, the same part',
   },
   'file-changed': {
     ...status,

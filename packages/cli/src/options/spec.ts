@@ -43,6 +43,8 @@ export interface OptionSpec {
   readonly group: OptionGroup;
   /** The value's name in the help; not for flags. */
   readonly arg?: string;
+  /** The value that the option stands for without one; a value is then attached with `=`. */
+  readonly implied?: string;
   /** Other long names, without dashes. */
   readonly aliases?: readonly string[];
   /** One letter. */
@@ -70,6 +72,7 @@ export const OPTION_GROUPS = [
   'Backup',
   'Which files',
   'Restore and verify',
+  'Check',
   'Status',
   'Encryption',
   'Target',

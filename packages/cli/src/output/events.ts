@@ -1,6 +1,7 @@
 /** The engine's events to lines, records, JSON and progress. */
 
-import type { Difference, EventListener, Phase, ProgressEvent, RedupEvent } from '../engine.js';
+import type { Difference, EventListener, Finding, Phase, ProgressEvent, RedupEvent } from '../engine.js';
+import type { FindingRecord } from '../json/findings.js';
 import type { JsonRecord } from '../json/records.js';
 import { CHANGE_CODE, GENERIC, INFO_CODE, WARNING_CODE } from './codes.js';
 import { localTime } from './format.js';
@@ -16,6 +17,8 @@ const PHASES: Readonly<Record<Phase, string>> = {
   manifest: 'storing the manifest',
   restore: 'restoring',
   verify: 'verifying',
+  check: 'reading the data',
+  repair: 'repairing',
 };
 
 const CHANGE_LETTER = { new: 'A', changed: 'M', deleted: 'D' } as const;
@@ -85,6 +88,9 @@ function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' 
     case 'notice':
       log.notice(event.message);
       return;
+    case 'finding':
+      tellFinding(log, event.finding);
+      return;
     case 'file':
       if (!log.tells('info')) return;
       log.message({
@@ -109,6 +115,16 @@ function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' 
     case 'difference':
       log.notice(`Difference found: ${describeDifference(pathText(event.path), event.difference)}`);
   }
+}
+
+function tellFinding(log: Log, { affects, code, message, hint, times }: Finding): void {
+  const [first] = times;
+  const what = { restores: 'restores', 'lists-and-increments': 'lists and increments', nothing: '' }[affects];
+  const since =
+    first === undefined ? '' : times.length === 1 ? ` of ${localTime(first)}` : ` from ${localTime(first)} on`;
+  const affected = affects === 'nothing' ? [] : [`  Affects ${what}${since}.`];
+  const level = affects === 'nothing' ? 'notice' : 'warning';
+  log.message({ level, code: GENERIC, lines: [`${code}: ${message}`, ...affected, `  ${hint}`] });
 }
 
 /** The root is `.`, as in duplicity. */
@@ -170,5 +186,13 @@ export function jsonPath(path: string, key = 'path'): Record<string, string> {
 type JsonPath<K extends string> = { [P in K]: string } & { [P in `${K}Base64`]?: string };
 
 function jsonOfEvent(event: RedupEvent): JsonRecord {
+  if (event.type === 'finding') return { type: 'finding', ...jsonFinding(event.finding) };
   return 'path' in event && event.path !== undefined ? { ...event, ...jsonPath(event.path) } : { ...event };
+}
+
+/** Paths as text, where they are. */
+export function jsonFinding({ path, paths, ...finding }: Finding): FindingRecord {
+  const span =
+    paths === undefined ? {} : { ...jsonPath(paths.first, 'firstPath'), ...jsonPath(paths.last, 'lastPath') };
+  return { ...finding, ...(path === undefined ? {} : jsonPath(path)), ...span };
 }

@@ -14,6 +14,7 @@ import { ProgressLine } from '../output/progress.js';
 import { FdSink, logFd, logFile } from '../output/sinks.js';
 import { VERSION } from '../version.js';
 import { runBackup } from './backup.js';
+import { runCheck } from './check.js';
 import { Interruption } from './interruption.js';
 import { runList, runRestore, runVerify } from './read.js';
 import { runCleanup, runPrune } from './removal.js';
@@ -28,6 +29,7 @@ const RUNNERS: Partial<Record<CommandName, Runner>> = {
   incremental: runBackup,
   restore: runRestore,
   verify: runVerify,
+  check: runCheck,
   'list-current-files': runList,
   'collection-status': runStatus,
   cleanup: runCleanup,
@@ -59,7 +61,7 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
     log.warning(`Stopping because of ${signal}; a second one stops at once`),
   );
   if (showsProgress(invocation, verbosity, err)) {
-    const verb = command === 'restore' || command === 'verify' ? 'read' : 'stored';
+    const verb = ['restore', 'verify', 'check'].includes(command) ? 'read' : 'stored';
     line = new ProgressLine({
       terminal: err,
       // A terminal that does not know its size says 0.

@@ -1,8 +1,17 @@
 /** What a time or a command needs of a collection (FORMAT.md §8). Pure. */
 
-import type { ArchiveTime, Manifest, Path, VolumeInfo } from '../archive/index.js';
+import { type ArchiveTime, type Manifest, type Path, type SetSpan, setKey, type VolumeInfo } from '../archive/index.js';
 import { comparePaths, isWithin } from '../tree/index.js';
-import { type BackupChain, type BackupSet, type Collection, endOf, type SignatureChain, startTimeOf } from './sets.js';
+import {
+  type BackupChain,
+  type BackupSet,
+  type Collection,
+  endOf,
+  type NamedFile,
+  type SignatureChain,
+  setsOf,
+  startTimeOf,
+} from './sets.js';
 
 /** The chain that holds a time; before the first backup the oldest one, as duplicity. */
 export function chainAt(chains: readonly BackupChain[], time: ArchiveTime): BackupChain | undefined {
@@ -35,6 +44,23 @@ export function signaturesFor(
     if (files.at(-1)?.parsed.span.time === last.span.time) return files;
   }
   return undefined;
+}
+
+/** The signature file of a set, whatever chain it is in. */
+export function signaturesOf(span: SetSpan, collection: Collection): NamedFile | undefined {
+  const all = [...collection.signatureChains.flatMap((chain) => chain.files), ...collection.orphanedSignatures];
+  return all.find((file) => setKey(file.parsed.span) === setKey(span));
+}
+
+/**
+ * Whether a set without a manifest once had one. Both programs store the signatures after the last volume, and begin an
+ * incremental at a complete set only: either shows that this one's volumes are all stored.
+ */
+export function hasLostManifest({ manifest, span }: BackupSet, collection: Collection): boolean {
+  if (manifest !== undefined) return false;
+  const sets = [...collection.chains.flatMap(setsOf), ...collection.orphanedSets, ...collection.incompleteSets];
+  const isBasis = sets.some((set) => set.span.type === 'inc' && set.span.start === span.time);
+  return isBasis || signaturesOf(span, collection) !== undefined;
 }
 
 /** The volumes of a set that can hold something at or below a path, in order. */

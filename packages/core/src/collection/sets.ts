@@ -157,6 +157,15 @@ function formChains(sets: readonly BackupSet[]): { chains: BackupChain[]; orphan
   return { chains: chains.sort((a, b) => endOf(a) - endOf(b)), orphaned };
 }
 
+/** The same with these incomplete sets taken for complete ones. */
+export function takeForComplete(collection: Collection, taken: readonly BackupSet[]): Collection {
+  if (taken.length === 0) return collection;
+  const complete = [...collection.chains.flatMap(setsOf), ...collection.orphanedSets, ...taken];
+  const { chains, orphaned } = formChains(complete);
+  const incompleteSets = collection.incompleteSets.filter((set) => !taken.includes(set));
+  return { ...collection, chains, orphanedSets: orphaned, incompleteSets };
+}
+
 function formSignatureChains(files: readonly NamedFile[]): { chains: SignatureChain[]; orphaned: NamedFile[] } {
   const chains: { files: NamedFile[]; start: ArchiveTime; end: ArchiveTime }[] = [];
   const increments: NamedFile[] = [];

@@ -1,5 +1,6 @@
 /** One file a command: the plot, told top down. */
 export * from './backup.js';
+export * from './check/index.js';
 export * from './cleanup.js';
 export * from './list.js';
 export { canonicalSource } from './plan-set.js';

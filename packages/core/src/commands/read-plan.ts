@@ -4,7 +4,7 @@
  */
 
 import { join } from 'node:path';
-import { type ArchiveTime, type Manifest, type Path, toText, type VolumeInfo } from '../archive/index.js';
+import { type ArchiveTime, asPath, type Manifest, type Path, ROOT, toText, type VolumeInfo } from '../archive/index.js';
 import { loadManifest } from '../cache/index.js';
 import {
   type BackupSet,
@@ -21,6 +21,7 @@ import {
   fetchVolume,
   isCheckable,
   MergedSets,
+  type ReadMember,
   SetReader,
   type VolumeSource,
   volumeMissing,
@@ -102,7 +103,18 @@ function leftOut(set: BackupSet, manifest: Manifest, subject: string): RedupErro
   });
 }
 
-function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
+/** The volumes of a set whose manifest is not there or not readable: those that are stored, each of which may hold anything. */
+export function storedVolumes(set: BackupSet): PlannedVolume[] {
+  const anywhere = { start: { path: ROOT }, end: { path: BEHIND_ALL }, hashes: new Map() };
+  return [...set.volumes]
+    .sort(([a], [b]) => a - b)
+    .map(([number, file]) => ({ info: { number, ...anywhere }, file, name: toText(file.name) }));
+}
+
+/** Behind every path that a file system takes. */
+const BEHIND_ALL = asPath('\xff'.repeat(4096));
+
+export function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
   const file = set.volumes.get(info.number);
   const any = [...set.volumes.values()][0] ?? set.manifest;
   const name = file?.name ?? (any?.name ?? '').replace(/\.(vol\d+\.difftar|manifest)/, `.vol${info.number}.difftar`);
@@ -148,8 +160,14 @@ export async function checkVolumes(
 export type CheckedVolumes = ReadonlyMap<string, number>;
 
 export interface OpenPlanOptions {
-  /** A volume that can't be used: go on without it, or stop with its error. */
-  readonly onDamage: 'skip' | 'stop';
+  /** A volume that can't be used: go on without it with a warning, stop with its error, or be told and go on. */
+  readonly onDamage: 'skip' | 'stop' | ((volume: string, error: unknown) => void);
+  /** Which of its hashes a volume must have. */
+  readonly prove?: 'strongest' | 'every';
+  readonly versions?: 'current' | 'all';
+  onMember?(set: number, member: ReadMember): void;
+  /** With `prove: 'every'`: a volume is whole, but the manifest has a wrong hash of it. */
+  onDoubt?(volume: string, error: RedupError): void;
   readonly checked?: CheckedVolumes;
   readonly signal?: AbortSignal;
 }
@@ -174,15 +192,17 @@ export function openPlan(
     return new SetReader({
       volumes: volumes.map((volume) => volumeSource(workspace, volume, index, counts, options)),
       fetchAhead: workspace.storage.localPath === undefined,
+      ...(options.onMember === undefined ? {} : { onMember: (member) => options.onMember?.(index, member) }),
       onDamage: (name, error) => {
         if (options.onDamage === 'stop') throw error;
         counts.damaged++;
+        if (options.onDamage !== 'skip') return options.onDamage(name, error);
         const why = error instanceof Error ? error.message : String(error);
         workspace.warn('DAMAGED_VOLUME', `Going on without volume ${name}: ${why}`, { object: name });
       },
     });
   });
-  return { merged: new MergedSets(readers), counts };
+  return { merged: new MergedSets(readers, { versions: options.versions ?? 'current' }), counts };
 }
 
 function volumeSource(
@@ -190,7 +210,7 @@ function volumeSource(
   volume: PlannedVolume,
   setIndex: number,
   counts: ReadCounts,
-  { signal, checked }: OpenPlanOptions,
+  { signal, checked, prove, onDoubt }: OpenPlanOptions,
 ): VolumeSource {
   const { info, file, name } = volume;
   return {
@@ -210,9 +230,11 @@ function volumeSource(
         name: file.name,
         hashes: info.hashes,
         ...(checkedBytes === undefined ? {} : { checkedBytes }),
+        ...(prove === undefined ? {} : { prove }),
         temporaryPath: join(workspace.temporaryFolder(), `volume-${setIndex}-${info.number}`),
         ...(signal === undefined ? {} : { signal }),
       });
+      if (fetched.doubt !== undefined) onDoubt?.(name, fetched.doubt);
       counts.volumes++;
       counts.bytes += fetched.bytes;
       workspace.emit({ type: 'volume', action: 'fetched', name, number: info.number, bytes: fetched.bytes });

@@ -14,6 +14,8 @@ export interface FetchedObject {
   readonly bytes: number;
   /** Hash name → hex, of what was computed. */
   readonly digests: ReadonlyMap<string, string>;
+  /** Of several hashes some are right and some are not: then it is the manifest that is wrong. */
+  readonly doubt?: RedupError;
   /** The checked bytes; again from the start at every call. */
   read(): AsyncGenerator<Uint8Array, void, undefined>;
   /** Removes the local copy, if one was made. */
@@ -102,7 +104,7 @@ const NONE: ReadonlyMap<string, string> = new Map();
 async function check(
   { name, hashes, prove = 'strongest', signal }: Pick<FetchOptions, 'name' | 'hashes' | 'prove' | 'signal'>,
   source: AsyncIterable<Uint8Array>,
-): Promise<Pick<FetchedObject, 'bytes' | 'digests'>> {
+): Promise<Pick<FetchedObject, 'bytes' | 'digests' | 'doubt'>> {
   const listed = KNOWN_HASHES.filter(([label]) => hashes.has(label) || (prove === 'every' && label !== 'MD5'));
   const computed = (prove === 'every' ? listed : listed.slice(0, 1)).map(
     ([label, algorithm]) => [label, createHash(algorithm)] as const,
@@ -123,28 +125,14 @@ async function check(
   const differing = [...digests].filter(([label, actual]) => (hashes.get(label) ?? actual) !== actual);
   const [first] = differing;
   if (first === undefined) return { bytes, digests };
-  throw wrongHash(
-    subject,
-    first,
-    hashes,
-    [...digests.keys()].filter((label) => hashes.has(label)).length > differing.length,
-  );
-}
-
-function wrongHash(
-  subject: string,
-  [label, actual]: readonly [string, string],
-  hashes: ReadonlyMap<string, string>,
-  othersHold: boolean,
-): RedupError {
+  const [label, actual] = first;
   const said = `its ${label} is ${actual}, the manifest says ${hashes.get(label)}`;
-  if (othersHold) {
-    return new RedupError('MANIFEST_INVALID', `Volume ${subject} is whole by another hash, but ${said}`, {
-      subject,
-      hint: 'The manifest is damaged there. `redup check --repair` writes it again.',
-    });
+  const held = [...digests.keys()].filter((each) => hashes.has(each)).length > differing.length;
+  if (held) {
+    const message = `${subject} is whole by another hash, but ${said}`;
+    return { bytes, digests, doubt: new RedupError('MANIFEST_INVALID', message, { subject }) };
   }
-  return new RedupError('VOLUME_HASH', `Volume ${subject} is damaged: ${said}`, {
+  throw new RedupError('VOLUME_HASH', `Volume ${subject} is damaged: ${said}`, {
     subject,
     hint: 'Fetch another copy of this file if you have one. --ignore-errors restores what other volumes hold; an older time may be whole.',
   });

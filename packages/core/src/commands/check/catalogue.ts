@@ -1,0 +1,170 @@
+/**
+ * Every set of a target with its manifest: the stored one, which is what a restore on another machine would read. The copy in the
+ * archive directory is only held against it, and serves where the stored one can't be read here.
+ */
+
+import { existsSync } from 'node:fs';
+import { type ArchiveTime, type Manifest, toText } from '../../archive/index.js';
+import { readManifest, readRemote } from '../../cache/index.js';
+import {
+  type BackupChain,
+  type BackupSet,
+  type Collection,
+  hasLostManifest,
+  type NamedFile,
+  setsOf,
+  signaturesOf,
+} from '../../collection/index.js';
+import { errorOfEngine } from '../../error-conversion.js';
+import type { RedupError } from '../../errors.js';
+import { readPieces } from '../../volumes/index.js';
+import type { Workspace } from '../workspace.js';
+import type { FindingLog } from './findings.js';
+
+export interface KnownSet {
+  readonly set: BackupSet;
+  /** Undefined: of no chain. */
+  readonly chain: BackupChain | undefined;
+  readonly signatures: NamedFile | undefined;
+  readonly manifest: Manifest | undefined;
+  /** `lost`: it once had one; `none`: of an interrupted backup; `hidden`: it can't be read without the key. */
+  readonly manifestState: 'good' | 'damaged' | 'lost' | 'none' | 'hidden';
+}
+
+/** Oldest first. @throws RedupError PASSPHRASE_WRONG and the like, when nothing at all can be opened */
+export async function readCatalogue(
+  workspace: Workspace,
+  remote: Collection,
+  findings: FindingLog,
+  signal: AbortSignal | undefined,
+): Promise<KnownSet[]> {
+  workspace.phase('metadata');
+  const chains = remote.chains.flatMap((chain) => setsOf(chain).map((set) => ({ set, chain })));
+  const apart = [...remote.orphanedSets, ...remote.incompleteSets].map((set) => ({ set, chain: undefined }));
+  const known: KnownSet[] = [];
+  const damages: { readonly set: BackupSet; readonly error: RedupError; readonly times: readonly ArchiveTime[] }[] = [];
+  for (const { set, chain } of [...chains, ...apart]) {
+    signal?.throwIfAborted();
+    const signatures = signaturesOf(set.span, remote);
+    const found = await readSetManifest(workspace, remote, set, signal);
+    if ('error' in found) damages.push({ set, error: found.error, times: timesFrom(set, chain) });
+    const { manifest, state } = 'error' in found ? { manifest: undefined, state: 'damaged' as const } : found;
+    known.push({ set, chain, signatures, manifest, manifestState: state });
+  }
+  const key = damages.find(({ error }) => mayBeTheKey(error));
+  const opened = known.some(({ set, manifestState }) => manifestState === 'good' && isSealed(set.manifest));
+  if (key !== undefined && !opened && !(await opensSomething(workspace, known, signal))) throw key.error;
+  for (const { set, error, times } of damages) {
+    findings.add({
+      code: error.code === 'SIGNER' ? 'SIGNER' : 'MANIFEST_DAMAGED',
+      message: `The manifest ${nameOf(set.manifest)} cannot be used: ${error.message}`,
+      object: nameOf(set.manifest),
+      affects: 'restores',
+      times,
+      repairable: error.code !== 'SIGNER',
+      hint:
+        error.code === 'SIGNER'
+          ? 'Somebody else may have put it there. Do not restore from it without knowing who.'
+          : 'Run check --repair: it is stored again from the copy in the archive directory, or made from the volumes.',
+    });
+  }
+  return known.sort((a, b) => a.set.span.time - b.set.span.time);
+}
+
+type Found = { readonly manifest: Manifest | undefined; readonly state: 'good' | 'lost' | 'none' | 'hidden' };
+
+async function readSetManifest(
+  workspace: Workspace,
+  remote: Collection,
+  set: BackupSet,
+  signal: AbortSignal | undefined,
+): Promise<Found | { readonly error: RedupError }> {
+  const file = set.manifest;
+  if (file === undefined)
+    return { manifest: undefined, state: hasLostManifest(set, remote) && !isBegun(workspace, set) ? 'lost' : 'none' };
+  if (!workspace.canRead(file.parsed.encoding))
+    return { manifest: await localManifest(workspace, file), state: 'hidden' };
+  try {
+    const bytes = readRemote(workspace.syncContext(signal), file);
+    return { manifest: await readManifest(bytes, nameOf(file)), state: 'good' };
+  } catch (error) {
+    const known = errorOfEngine(error);
+    if (!isDamage(known) && !mayBeTheKey(known)) throw error;
+    return { error: known };
+  }
+}
+
+/** The copy in the archive directory, if there is a readable one. */
+export async function localManifest(
+  workspace: Workspace,
+  file: Pick<NamedFile, 'parsed'>,
+): Promise<Manifest | undefined> {
+  const place = workspace.directory.placeOf({ ...file.parsed, partial: false });
+  if (!existsSync(place)) return undefined;
+  try {
+    return await readManifest(readPieces(place), place);
+  } catch (error) {
+    if (errorOfEngine(error).code === 'MANIFEST_INVALID') return undefined;
+    throw error;
+  }
+}
+
+/** The next backup would go on with it. */
+function isBegun(workspace: Workspace, { span }: BackupSet): boolean {
+  return workspace.directory.partials().some(({ parsed }) => parsed.span.time === span.time);
+}
+
+/** This set and those that need it. */
+export function timesFrom(set: BackupSet, chain: BackupChain | undefined): ArchiveTime[] {
+  const sets = chain === undefined ? [set] : setsOf(chain).filter(({ span }) => span.time >= set.span.time);
+  return sets.map(({ span }) => span.time);
+}
+
+const DAMAGE: ReadonlySet<RedupError['code']> = new Set([
+  'MANIFEST_INVALID',
+  'SIGNATURE_DAMAGED',
+  'VOLUME_DAMAGED',
+  'VOLUME_HASH',
+  'VOLUME_MISSING',
+  'ARCHIVE_INVALID',
+  'SIGNER',
+]);
+
+/** Errors that are the fault of the stored bytes. Those of the way there end the check. */
+export function isDamage(error: RedupError): boolean {
+  return DAMAGE.has(error.code);
+}
+
+/** One flipped bit at the head of a message looks like a wrong key. */
+export function mayBeTheKey(error: RedupError): boolean {
+  return error.code === 'PASSPHRASE_WRONG' || error.code === 'PASSPHRASE_MISSING' || error.code === 'ENCRYPTION';
+}
+
+function isSealed(file: NamedFile | undefined): boolean {
+  return file?.parsed.encoding === 'openpgp';
+}
+
+/** Whether the key opens any other object of the target: then it is the right one. */
+async function opensSomething(
+  workspace: Workspace,
+  known: readonly KnownSet[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const files = known
+    .flatMap(({ set, signatures }) => [signatures, ...set.volumes.values()])
+    .filter((file) => file !== undefined);
+  for (const file of files.filter(isSealed).slice(0, 5)) {
+    try {
+      for await (const _ of readRemote(workspace.syncContext(signal), file)) return true;
+      return true;
+    } catch (error) {
+      const found = errorOfEngine(error);
+      if (!isDamage(found) && !mayBeTheKey(found)) throw error;
+    }
+  }
+  return false;
+}
+
+export function nameOf(file: Pick<NamedFile, 'name'> | undefined): string {
+  return toText(file?.name ?? '');
+}
