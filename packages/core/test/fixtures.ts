@@ -56,9 +56,8 @@ export async function openFixture(
 ): Promise<OpenFixture> {
   const events: RedupEvent[] = [];
   const encryption = await encryptionOf(fixture.mode);
-  const repository = Repository.open({
+  const repository = Repository.open(FIXTURE_URL, {
     storage: await FileStorage.open(join(folder, 'target')),
-    url: FIXTURE_URL,
     archiveDirectory: join(folder, 'archive'),
     workers: 0,
     compression: fixture.mode === 'plain' ? 'none' : { level: 1 },
