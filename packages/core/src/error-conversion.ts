@@ -33,13 +33,17 @@ const OPENPGP: Partial<Record<OpenPgpErrorCode, ErrorCode>> = {
   'not-encrypted': 'VOLUME_DAMAGED',
 };
 
-export function errorOfEngine(error: unknown): RedupError {
+/** @param signal whose reason, whatever it is, means an interruption */
+export function errorOfEngine(error: unknown, signal?: AbortSignal): RedupError {
   if (error instanceof RedupError) return error;
   if (error instanceof StorageError) return wrap(STORAGE[error.code] ?? 'STORAGE', error);
   if (error instanceof OpenPgpError) return wrap(OPENPGP[error.code] ?? 'ENCRYPTION', error);
   if (error instanceof CompressError)
     return wrap(error.code === 'worker-failed' ? 'INTERNAL' : 'VOLUME_DAMAGED', error);
-  if (error instanceof Error && error.name === 'AbortError') {
+  if (
+    (error instanceof Error && error.name === 'AbortError') ||
+    (signal?.aborted === true && error === signal.reason)
+  ) {
     return new RedupError('ABORTED', 'Interrupted', {
       hint: 'Run it again: what was stored completely is kept.',
       cause: error,

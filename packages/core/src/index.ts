@@ -76,12 +76,16 @@ export { Operation } from './operation.js';
 export { type Clock, defaultArchiveDirectory, type RepositoryOptions, systemClock } from './options.js';
 export { type CallOptions, Repository } from './repository.js';
 export {
+  type Content,
+  compareEntries,
   compileSelection,
+  inArchiveOrder,
   PatternError,
   type PatternProblem,
   questionsAbout,
   type Selection,
   type SelectionRule,
+  type SourceEntry,
   type TreeEntry,
   type Verdict,
 } from './tree/index.js';

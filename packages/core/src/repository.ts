@@ -171,7 +171,7 @@ export class Repository {
       try {
         return await command(await this.#workspace(telling, create, signal));
       } catch (error) {
-        throw errorOfEngine(error);
+        throw errorOfEngine(error, signal);
       }
     }, signal);
   }
@@ -183,7 +183,7 @@ export class Repository {
     try {
       yield* command(await this.#workspace({ emit: () => {}, pace: () => undefined }, 'never', signal));
     } catch (error) {
-      throw errorOfEngine(error);
+      throw errorOfEngine(error, signal);
     }
   }
 

@@ -42,9 +42,16 @@ export function parseSignatureMember(name: ByteString): SignatureMember {
 
 const RECORD = 'REDUP.stat';
 
+/** As many as any size has: one that is known only at the end of reading takes as much room at the start. */
+const SIZE_DIGITS = 16;
+
 /** One record, `SIZE MTIME CTIME INODE MARK`; marks are of one length, so that a header can be written again in place. */
-export function factsToRecords(facts: FileFacts): ReadonlyMap<string, ByteString> {
-  const { size, mtimeUs, ctimeUs, inode, incomplete } = facts;
+export function factsToRecords(
+  facts: FileFacts,
+  { sizeIsPadded = false }: { readonly sizeIsPadded?: boolean } = {},
+): ReadonlyMap<string, ByteString> {
+  const { mtimeUs, ctimeUs, inode, incomplete } = facts;
+  const size = sizeIsPadded ? String(facts.size).padStart(SIZE_DIGITS, '0') : facts.size;
   return new Map([[RECORD, `${size} ${mtimeUs} ${ctimeUs} ${inode} ${incomplete ? 'short' : 'whole'}`]]);
 }
 

@@ -2,15 +2,16 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { loadRsync, type Rsync, type Signature } from 'librsync-wasm';
-import { type ArchiveTime, type ByteString, fromText, MORE, type Path, toText } from '../archive/index.js';
+import { type ArchiveTime, MORE, type Path, toText } from '../archive/index.js';
 import { acquireLock, dropStaleCopies } from '../cache/index.js';
 import { type Change, ChangeStore, findChanges, MergedSignatures } from '../delta/index.js';
 import { ProgressReporter } from '../events.js';
-import { type OwnerMap, type Selection, type TreeEntry, trimSlashes, type WalkItem, walk } from '../tree/index.js';
+import { type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
-import { canonicalSource, type PlanOptions, planSet, type SetPlan } from './plan-set.js';
+import { type PlanOptions, planSet, type SetPlan } from './plan-set.js';
 import { isDone } from './resume.js';
 import { RunningSet } from './running-set.js';
+import { openSource, type Source, type SourceOptions } from './source.js';
 import {
   type BackupStatistics,
   countChanged,
@@ -21,18 +22,13 @@ import {
 } from './statistics.js';
 import type { Workspace } from './workspace.js';
 
-export interface BackupOptions {
-  /** The directory (or single file) to back up. */
-  readonly source: string;
+export interface BackupOptions extends SourceOptions {
   /** `auto` (the default): incremental if there is a chain to continue, else full. */
   readonly type?: PlanOptions['type'];
   /** Seconds; when the last full backup is older, a full one is made. */
   readonly fullIfOlderThan?: number;
   /** Bytes a volume shall have at most; default 200 MiB. */
   readonly volumeBytes?: number;
-  /** Which entries belong to the backup; all by default. */
-  readonly select?: Selection;
-  readonly followLinks?: boolean;
   /** Upper bound of signature blocks in bytes, default 2048: larger ones make smaller signatures and larger deltas. */
   readonly maxBlockBytes?: number;
   readonly allowSourceMismatch?: boolean;
@@ -46,7 +42,6 @@ export interface BackupOptions {
   readonly force?: boolean;
   /** Look at everything, store nothing. */
   readonly dryRun?: boolean;
-  readonly signal?: AbortSignal;
 }
 
 export interface BackupResult {
@@ -71,9 +66,7 @@ const PAUSE_EVERY_MS = 40;
  */
 export async function backup(workspace: Workspace, options: BackupOptions): Promise<BackupResult> {
   const { directory } = workspace;
-  const source = fromText(options.source);
-  const items = walk(walkOptions(workspace, source, options));
-  const first = items.next(); // a missing source ends the command before anything else happens
+  const source = openSource(workspace, options);
   directory.create();
   const lock = acquireLock(directory.path);
   try {
@@ -82,33 +75,19 @@ export async function backup(workspace: Workspace, options: BackupOptions): Prom
     const plan = await planSet(workspace, remote, {
       type: options.type ?? 'auto',
       allowSourceMismatch: options.allowSourceMismatch ?? false,
-      sourceDirectory: canonicalSource(options.source),
-      root: trimSlashes(source),
+      sourceDirectory: source.name,
+      root: source.root,
       dryRun: options.dryRun ?? false,
       ...(options.fullIfOlderThan === undefined ? {} : { fullIfOlderThan: options.fullIfOlderThan }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     workspace.phase('scan');
-    const run = new BackupRun(workspace, options, plan, trimSlashes(source));
-    return await run.execute(startingWith(first, items));
+    return await new BackupRun(workspace, options, plan, source).execute();
   } finally {
+    source.close();
     lock.release();
     workspace.dispose();
   }
-}
-
-function walkOptions(workspace: Workspace, root: ByteString, { select, followLinks }: BackupOptions) {
-  const onSocket = (path: Path) => workspace.warn('SOCKET_SKIPPED', `Skipped the socket ${toText(path)}`, { path });
-  return { root, followLinks: followLinks ?? false, onSocket, ...(select === undefined ? {} : { select }) };
-}
-
-function* startingWith<T>(
-  first: IteratorResult<T, void>,
-  rest: Iterator<T, void, undefined>,
-): Generator<T, void, undefined> {
-  if (first.done) return;
-  yield first.value;
-  yield* { [Symbol.iterator]: () => rest };
 }
 
 function pathOf(change: Change): Path {
@@ -120,7 +99,7 @@ class BackupRun {
   readonly #workspace: Workspace;
   readonly #options: BackupOptions;
   readonly #plan: SetPlan;
-  readonly #root: ByteString;
+  readonly #source: Source;
   readonly #owners: OwnerMap;
   readonly #rsync: Rsync = loadRsync();
   readonly #archived: MergedSignatures;
@@ -129,19 +108,19 @@ class BackupRun {
   #lastPause = performance.now();
   #steps = 0;
 
-  constructor(workspace: Workspace, options: BackupOptions, plan: SetPlan, root: ByteString) {
+  constructor(workspace: Workspace, options: BackupOptions, plan: SetPlan, source: Source) {
     this.#workspace = workspace;
     this.#options = options;
     this.#plan = plan;
-    this.#root = root;
+    this.#source = source;
     this.#owners = workspace.owners();
     this.#archived = new MergedSignatures(plan.signatures);
     this.#statistics = emptyStatistics(workspace.clock.now());
     this.#progress = new ProgressReporter(workspace.emit);
   }
 
-  async execute(items: Iterator<WalkItem, void, undefined>): Promise<BackupResult> {
-    const changes = findChanges(items, this.#archived, this.#owners);
+  async execute(): Promise<BackupResult> {
+    const changes = findChanges(this.#source.items, this.#archived, this.#owners);
     try {
       return this.#options.dryRun ? await this.#look(changes) : await this.#store(changes);
     } finally {
@@ -163,7 +142,7 @@ class BackupRun {
   async #store(changes: Iterable<Change | typeof MORE>): Promise<BackupResult> {
     const { listFiles = true, signal, concurrency = 1, volumeBytes = DEFAULT_VOLUME_BYTES } = this.#options;
     const { span, resume } = this.#plan;
-    const header = { host: this.#workspace.hostName, sourceDirectory: canonicalSource(this.#options.source) };
+    const header = { host: this.#workspace.hostName, sourceDirectory: this.#source.name };
     const set = new RunningSet(this.#workspace, this.#plan, header, signal);
     const signatures = set.openSignatures();
     const volumes = new VolumeWriter({
@@ -179,7 +158,7 @@ class BackupRun {
       },
     });
     const store = new ChangeStore({
-      root: this.#root,
+      root: this.#source.root ?? '',
       volumes,
       signatures,
       owners: this.#owners,
@@ -287,7 +266,8 @@ class BackupRun {
       this.#workspace.warn('CHANGED_WHILE_READ', message, { path: entry.path });
     }
     const action = signature === undefined ? 'new' : 'changed';
-    (action === 'new' ? countNew : countChanged)(this.#statistics, entry, outcome.sourceBytes);
+    const stated = entry.size === UNKNOWN_SIZE ? { ...entry, statSize: outcome.sourceBytes } : entry;
+    (action === 'new' ? countNew : countChanged)(this.#statistics, stated, outcome.sourceBytes);
     this.#statistics.rawDeltaSize += outcome.storedBytes;
     set.listFile(action, entry.path);
   }
@@ -300,6 +280,7 @@ class BackupRun {
     for (const change of changes) {
       if (change === MORE) {
         await this.#archived.fill();
+        await this.#source.fill();
         continue;
       }
       if (change.kind === 'same') countUnchanged(this.#statistics, change.entry);
@@ -338,7 +319,7 @@ class BackupRun {
 
   #problem(path: Path, reason: string): void {
     this.#statistics.errors++;
-    const message = `Cannot read ${toText(path) || toText(this.#root)}: ${reason}. What was stored of it before stays restorable`;
+    const message = `Cannot read ${toText(path) || toText(this.#source.name)}: ${reason}. What was stored of it before stays restorable`;
     this.#workspace.warn('UNREADABLE', message, { path });
   }
 

@@ -4,15 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import {
-  type ArchiveTime,
-  asTime,
-  type ByteString,
-  formatTime,
-  fromText,
-  type SetSpan,
-  toText,
-} from '../archive/index.js';
+import { type ArchiveTime, asTime, type ByteString, formatTime, type SetSpan, toText } from '../archive/index.js';
 import { loadManifest, localSignatures, readManifest, readRemote } from '../cache/index.js';
 import {
   type BackupChain,
@@ -46,8 +38,8 @@ export interface PlanOptions {
   readonly allowSourceMismatch: boolean;
   /** As the manifest names it. */
   readonly sourceDirectory: ByteString;
-  /** Its place on disk. */
-  readonly root: ByteString;
+  /** Its place on disk, if it has one. */
+  readonly root: ByteString | undefined;
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
 }
@@ -200,12 +192,4 @@ async function checkContinues(workspace: Workspace, chain: BackupChain, options:
       hint: 'Two folders must not share a target. If the folder was moved or is spelled otherwise, use --allow-source-mismatch once.',
     });
   }
-}
-
-/** A source path as manifests name it: no `.` components, no doubled or trailing slashes; relative stays relative. */
-export function canonicalSource(source: string): ByteString {
-  const bytes = fromText(source);
-  const parts = bytes.split('/').filter((part) => part !== '' && part !== '.');
-  if (bytes.startsWith('/')) return `/${parts.join('/')}`;
-  return parts.length === 0 ? '.' : parts.join('/');
 }

@@ -44,8 +44,8 @@ export interface ResumePlan {
 export interface ResumeContext {
   readonly host: ByteString;
   readonly sourceDirectory: ByteString;
-  /** Place of the source on disk. */
-  readonly root: ByteString;
+  /** Place of the source on disk; without one nothing can be resumed. */
+  readonly root: ByteString | undefined;
 }
 
 /** Removes what belongs to finished sets, and finds what the last interrupted backup left to go on from. */
@@ -87,6 +87,8 @@ async function planResume(
   signaturePart: NamedFile,
   context: ResumeContext,
 ): Promise<ResumePlan | undefined> {
+  const { root } = context;
+  if (root === undefined) return undefined;
   const manifest = await readPart(workspace, manifestPart);
   const stored = remote.incompleteSets.find((set) => setKey(set.span) === setKey(span))?.volumes;
   if (manifest === undefined || stored === undefined) return undefined;
@@ -100,7 +102,7 @@ async function planResume(
   // duplicity names a volume before it is uploaded, so its last one may be cut off; redup's hash line tells that it isn't.
   if (kept.at(-1)?.hashes.has('SHA256') === false) kept.pop();
   const place = workspace.directory.placeOfFile(signaturePart);
-  await dropUnlessUnchanged(kept, place, context.root);
+  await dropUnlessUnchanged(kept, place, root);
   const [first, ...rest] = kept;
   if (first === undefined) return undefined;
   const { end } = rest.at(-1) ?? first;

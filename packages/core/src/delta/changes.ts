@@ -27,16 +27,16 @@ export type Change =
   | { readonly kind: 'unreadable'; readonly item: Unreadable };
 
 /**
- * Yields changes, and `MORE` whenever `await archived.fill()` is due before going on.
+ * Yields changes, and `MORE` whenever filling what gives items or archived entries is due before going on.
  * `archived.readSignature()` is valid for the change just yielded, until the next step.
  */
 export function* findChanges(
-  items: Iterator<WalkItem>,
+  items: Iterator<WalkItem | typeof MORE>,
   archived: MergedSignatures,
   owners: OwnerResolver,
 ): Generator<Change | typeof MORE, void, undefined> {
   let kept: Path | undefined;
-  let item = items.next().value ?? undefined;
+  let item = yield* nextItem(items);
   let old = yield* nextArchived(archived);
   while (item !== undefined || old !== undefined) {
     const order = item === undefined ? 1 : old === undefined ? -1 : comparePaths(item.path, old.path);
@@ -56,7 +56,17 @@ export function* findChanges(
       yield judge(item, order === 0 ? old : undefined, owners);
     }
     if (order === 0) old = yield* nextArchived(archived);
-    item = items.next().value ?? undefined;
+    // A walk never has to be waited for, and a generator for each of its entries would be felt.
+    const next = items.next().value ?? undefined;
+    item = next === MORE ? yield* nextItem(items) : next;
+  }
+}
+
+function* nextItem(items: Iterator<WalkItem | typeof MORE>): Generator<typeof MORE, WalkItem | undefined, undefined> {
+  for (;;) {
+    const item = items.next().value ?? undefined;
+    if (item !== MORE) return item;
+    yield MORE;
   }
 }
 

@@ -5,7 +5,6 @@
  * chunk, and the stream ends with a chunk shorter than that, possibly empty.
  */
 
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { DeltaBuilder, Rsync, SignatureBuilder } from 'librsync-wasm';
 import {
   BARE_HEADER,
@@ -19,9 +18,10 @@ import {
   type Path,
   type TarHeader,
 } from '../archive/index.js';
-import { errnoOf, reasonOf } from '../errors.js';
-import { factsOf, type OwnerMap, type TreeEntry } from '../tree/index.js';
+import { reasonOf } from '../errors.js';
+import { factsOf, type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import type { VolumeWriter } from '../volumes/index.js';
+import { DiskInput, type FileInput, GivenInput, type UnopenedFile } from './input.js';
 import { SignatureMatch } from './signature-match.js';
 import type { SignatureWriter } from './signature-writer.js';
 
@@ -35,13 +35,6 @@ export interface StoredFile {
   readonly problem?: string;
 }
 
-/** A file that could not be opened: nothing was written for it. */
-export interface UnopenedFile {
-  readonly unopened: string;
-  /** It is gone: to be treated like any file that is not there. */
-  readonly vanished: boolean;
-}
-
 export interface FileStoreOptions {
   /** Against the last stored signature of the file; without it the content is stored whole. */
   readonly delta?: DeltaBuilder;
@@ -50,7 +43,7 @@ export interface FileStoreOptions {
 }
 
 export interface StoreOptions {
-  /** The source as a byte string, without trailing slash. */
+  /** The source as a byte string, without trailing slash. What is given is not looked for there. */
   readonly root: ByteString;
   readonly volumes: VolumeWriter;
   readonly signatures: SignatureWriter;
@@ -103,22 +96,31 @@ export class ChangeStore {
   /** Stores the content whole, or as a delta. */
   async storeFile(entry: TreeEntry, options: FileStoreOptions = {}): Promise<StoredFile | UnopenedFile> {
     this.#skipChunks = options.skipChunks ?? 0;
-    const opened = this.#open(entry);
-    if (typeof opened !== 'number') return opened;
+    const { root, followLinks, signal } = this.#options;
+    const input =
+      entry.content === undefined
+        ? DiskInput.open(entry, root, followLinks)
+        : await GivenInput.open(entry.content, signal);
+    if ('unopened' in input) return input;
     try {
-      return await this.#storeContent(entry, opened, options.delta);
+      return await this.#storeContent(entry, input, options.delta);
     } finally {
-      closeSync(opened);
+      await input.close();
     }
   }
 
-  /** Whether a file still has the content that `signature` describes; undefined if it cannot be read. */
+  /**
+   * Whether a file still has the content that `signature` describes; undefined if it cannot be read, or only once: what is
+   * given is stored again instead.
+   */
   matchesSignature(entry: TreeEntry, signature: Buffer): boolean | undefined {
-    const fd = this.#open(entry);
-    if (typeof fd !== 'number') return undefined;
+    if (entry.content !== undefined) return undefined;
+    const input = DiskInput.open(entry, this.#options.root, this.#options.followLinks);
+    if ('unopened' in input) return undefined;
     try {
       const match = new SignatureMatch(this.#signer, signature);
-      for (let count = this.#fill(fd, Number.NaN); count > 0; count = this.#fill(fd, Number.NaN)) {
+      const read = () => input.fill(this.#read, Number.NaN);
+      for (let count = read(); count > 0; count = read()) {
         match.write(this.#read.subarray(0, count));
         if (!match.same) return false;
       }
@@ -126,48 +128,33 @@ export class ChangeStore {
     } catch {
       return undefined;
     } finally {
-      closeSync(fd);
+      input.close();
     }
   }
 
-  #open(entry: TreeEntry): number | UnopenedFile {
-    const { root } = this.#options;
-    const place = Buffer.from(
-      entry.path === '' ? root : root === '/' ? `/${entry.path}` : `${root}/${entry.path}`,
-      'latin1',
-    );
-    try {
-      // Without O_NONBLOCK, a fifo that has taken the file's place since the scan would block for ever.
-      const noFollow = this.#options.followLinks ? 0 : constants.O_NOFOLLOW;
-      const fd = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | noFollow);
-      if (fstatSync(fd).isFile()) return fd;
-      closeSync(fd);
-      return { unopened: 'it is no regular file any more', vanished: false };
-    } catch (error) {
-      return { unopened: reasonOf(error), vanished: errnoOf(error) === 'ENOENT' };
-    }
-  }
-
-  async #storeContent(entry: TreeEntry, fd: number, delta: DeltaBuilder | undefined): Promise<StoredFile> {
+  async #storeContent(entry: TreeEntry, input: FileInput, delta: DeltaBuilder | undefined): Promise<StoredFile> {
     const { signatures, maxBlockBytes, signal } = this.#options;
-    this.#signer.reset({ ...SIGNATURE, blockLength: blockLengthFor(entry.size, maxBlockBytes) });
     const kind: DiffKind = delta === undefined ? 'snapshot' : 'diff';
     const out = new ChunkedMember(this.#pending, (content, chunk, final) =>
       this.#block(kind, entry, content, chunk, final),
     );
-    const signatureName = formatSignatureMember('signature', entry.path, entry.type);
     let sourceBytes = 0;
     let problem: string | undefined;
-    signatures.begin(this.#header(entry, signatureName, 0));
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       let count = 0;
       try {
-        count = this.#fill(fd, entry.size - sourceBytes);
+        const filled = input.fill(this.#read, entry.size - sourceBytes);
+        count = typeof filled === 'number' ? filled : await filled;
       } catch (error) {
+        signal?.throwIfAborted();
         problem = `it could not be read beyond byte ${sourceBytes}: ${reasonOf(error)}`;
       }
       sourceBytes += count;
       const data = this.#read.subarray(0, count);
+      if (isFirst) {
+        this.#signer.reset({ ...SIGNATURE, blockLength: blockLengthFor(sizeAfter(entry, data), maxBlockBytes) });
+        signatures.begin(this.#signatureHeader(entry, 0, false));
+      }
       if (count > 0) signatures.append(this.#signer.update(data));
       if (delta !== undefined) await out.append(count > 0 ? delta.update(data) : EMPTY);
       else await out.whole(data);
@@ -179,28 +166,9 @@ export class ChangeStore {
       await out.end();
     }
     signatures.append(this.#signer.finish());
-    problem ??= this.#changedWhileRead(entry, fd, sourceBytes);
-    signatures.end(this.#header(entry, signatureName, 0, problem !== undefined));
+    problem ??= input.problem(entry, sourceBytes, CHUNK_BYTES);
+    signatures.end(this.#signatureHeader(entry, sourceBytes, problem !== undefined));
     return { sourceBytes, storedBytes: out.bytes, ...(problem === undefined ? {} : { problem }) };
-  }
-
-  #changedWhileRead(entry: TreeEntry, fd: number, sourceBytes: number): string | undefined {
-    if (sourceBytes === entry.size && sourceBytes < CHUNK_BYTES) return undefined;
-    const now = fstatSync(fd);
-    if (sourceBytes === entry.size && Math.round(now.mtimeMs * 1000) === entry.mtimeUs) return undefined;
-    return `it changed while it was read (${entry.size} bytes at first, then ${sourceBytes})`;
-  }
-
-  /** Reads until 64 KiB are full or the file ends. @param expected bytes still to come by the scan's size */
-  #fill(fd: number, expected: number): number {
-    let filled = 0;
-    while (filled < CHUNK_BYTES) {
-      const count = readSync(fd, this.#read, filled, CHUNK_BYTES - filled, null);
-      filled += count;
-      // A read that ends where the file should end needs no second one to prove it.
-      if (count === 0 || filled === expected) break;
-    }
-    return filled;
   }
 
   async #block(
@@ -218,9 +186,21 @@ export class ChangeStore {
     volumes.block(this.#headers.encode(header), content, position);
   }
 
-  #header(entry: TreeEntry, name: ByteString, size: number, incomplete?: boolean): TarHeader {
-    const { owners, extensions } = this.#options;
-    const header = {
+  /** @param sourceBytes what reading has shown, for an entry that does not say its size */
+  #signatureHeader(entry: TreeEntry, sourceBytes: number, incomplete: boolean): TarHeader {
+    const header = this.#header(entry, formatSignatureMember('signature', entry.path, entry.type), 0);
+    if (!this.#options.extensions) return header;
+    const facts = factsOf(entry, incomplete);
+    const records =
+      entry.size === UNKNOWN_SIZE
+        ? factsToRecords({ ...facts, size: sourceBytes }, { sizeIsPadded: true })
+        : factsToRecords(facts);
+    return { ...header, records };
+  }
+
+  #header(entry: TreeEntry, name: ByteString, size: number): TarHeader {
+    const { owners } = this.#options;
+    return {
       name,
       type: entry.type,
       mode: entry.mode,
@@ -235,9 +215,13 @@ export class ChangeStore {
       deviceMajor: entry.deviceMajor,
       deviceMinor: entry.deviceMinor,
     };
-    const wantsFacts = extensions && entry.type === 'file' && name.startsWith('signature');
-    return wantsFacts ? { ...header, records: factsToRecords(factsOf(entry, incomplete ?? false)) } : header;
   }
+}
+
+/** The size that the block length is chosen by: of a given file, once its first read was its last; else as of a large one. */
+function sizeAfter({ size }: TreeEntry, first: Buffer): number {
+  if (size !== UNKNOWN_SIZE) return size;
+  return first.length < CHUNK_BYTES ? first.length : Number.MAX_SAFE_INTEGER;
 }
 
 /** Cuts one member's stream into chunks; a stream shorter than one chunk is a single member. */

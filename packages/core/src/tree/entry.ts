@@ -2,6 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import type { ByteString, EntryType, FileFacts, Path, TarHeader } from '../archive/index.js';
+import type { GivenContent } from './given.js';
 
 export interface TreeEntry {
   readonly path: Path;
@@ -10,7 +11,7 @@ export interface TreeEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes, of a regular file; 0 otherwise. */
+  /** Bytes, of a regular file; 0 otherwise. `UNKNOWN_SIZE` where only reading tells. */
   readonly size: number;
   /** Size as the file system states it, whatever the type: what the statistics add up. */
   readonly statSize: number;
@@ -23,7 +24,12 @@ export interface TreeEntry {
   readonly linkName: ByteString;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
+  /** Of a file that a program gave; others are read from disk. */
+  readonly content?: GivenContent;
 }
+
+/** As `size` of a given file whose end nobody knows yet. */
+export const UNKNOWN_SIZE = -1;
 
 export function typeOfMode(mode: number): EntryType | 'socket' | 'unknown' {
   switch (mode & 0o170000) {
@@ -109,6 +115,7 @@ export function compareWithArchived(
   }
   if (entry.mtime !== archived.mtime && (entry.mtime > 0 || archived.mtime > 0)) return 'changed';
   if (facts === undefined || entry.type !== 'file') return 'same';
-  if (facts.incomplete || facts.size !== entry.size || facts.mtimeUs !== entry.mtimeUs) return 'changed';
+  if (facts.incomplete || facts.mtimeUs !== entry.mtimeUs) return 'changed';
+  if (facts.size !== entry.size && entry.size !== UNKNOWN_SIZE) return 'changed';
   return facts.ctimeUs === entry.ctimeUs && facts.inode === entry.inode ? 'same' : 'suspect';
 }

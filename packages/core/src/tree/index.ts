@@ -1,5 +1,6 @@
 /** Paths, entries and their order; walking a directory; selecting; applying attributes. */
 export * from './entry.js';
+export * from './given.js';
 export * from './paths.js';
 export {
   type Action,

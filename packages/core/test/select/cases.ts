@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { directory, fifo, file, fromText, symlink, type TreeModel, type TreeNode, updateTree } from '@redup/testkit';
 import fc from 'fast-check';
-import { canonicalSource } from '../../src/commands/plan-set.js';
+import { canonicalSource } from '../../src/commands/source.js';
 import { compileSelection, PatternError, questionsAbout, type SelectionRule, walk } from '../../src/tree/index.js';
 
 export interface Case {
