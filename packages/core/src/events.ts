@@ -47,6 +47,8 @@ export type RedupEvent =
       readonly number: number;
       readonly bytes: number;
     }
+  /** Volumes in a cold tier that a restore waits for, of all it needs. */
+  | { readonly type: 'recall'; readonly ready: number; readonly total: number }
   /** At most some ten times a second; counts since the command began. */
   | ProgressEvent;
 
@@ -60,6 +62,7 @@ export type Difference =
 export type Phase =
   | 'list'
   | 'metadata'
+  | 'recall'
   | 'scan'
   | 'signatures'
   | 'manifest'

@@ -16,15 +16,25 @@ interface Wanted {
 const PARALLEL = 8;
 const ARCHIVED: readonly string[] = ['GLACIER', 'DEEP_ARCHIVE'];
 
-/** Returns when every object can be read; objects in other classes can be at once. */
+/** Whether objects of a class, as a listing names it, may have to be fetched back. */
+export function mayBeCold(storageClass: string): boolean {
+  return ARCHIVED.includes(storageClass) || storageClass === 'INTELLIGENT_TIERING';
+}
+
+/**
+ * Returns when every object can be read; objects in other classes can be at once.
+ *
+ * @param mayBeCold what the listing says of an object's class: only the others need a request of their own
+ */
 export async function recall(
   gateway: Gateway,
   bucket: string,
   objects: readonly Wanted[],
   how: S3Recall,
-  options: RecallOptions,
+  options: RecallOptions & { mayBeCold(name: string): boolean },
 ): Promise<void> {
-  let waiting = await archived(gateway, bucket, objects, options);
+  const suspects = objects.filter(({ name }) => options.mayBeCold(name));
+  let waiting = await archived(gateway, bucket, suspects, options);
   const report = (): void => options.onProgress?.({ ready: objects.length - waiting.length, total: objects.length });
   await forEachLimited(waiting, PARALLEL, ({ name, key, asked }) =>
     asked ? Promise.resolve() : ask(gateway, bucket, { name, key }, how, options),

@@ -22,9 +22,13 @@ import { Gateway } from './gateway.js';
 import { decodeListed, keyOf, listPrefix, nameOf } from './keys.js';
 import { displayUrl, parseS3Url, type S3Location } from './location.js';
 import { checkOptions, type S3Options } from './options.js';
-import { recall } from './recall.js';
+import { mayBeCold, recall } from './recall.js';
 import { removeKeys } from './remove.js';
 import { Uploader } from './upload.js';
+
+interface ListedObject extends StoredObject {
+  readonly storageClass?: string;
+}
 
 export class S3Storage implements Storage {
   readonly url: string;
@@ -61,17 +65,21 @@ export class S3Storage implements Storage {
   }
 
   async *list(options: CallOptions = {}): AsyncIterable<StoredObject> {
-    this.#check(this.url, options.signal);
+    for await (const object of this.#listed(options.signal)) yield withoutClass(object);
+  }
+
+  async *#listed(signal: AbortSignal | undefined): AsyncIterable<ListedObject> {
+    this.#check(this.url, signal);
     const start = listPrefix(this.#location.prefix);
     const seen = new Set<string>();
     let token: string | undefined;
     do {
-      const page = await this.#page(start, 1000, token, options.signal);
+      const page = await this.#page(start, 1000, token, signal);
       for (const object of page.objects) yield object;
       token = page.next;
       if (token !== undefined && seen.has(token)) throw endlessListing(this.url);
       if (token !== undefined) seen.add(token);
-      this.#check(this.url, options.signal);
+      this.#check(this.url, signal);
     } while (token !== undefined);
   }
 
@@ -102,7 +110,12 @@ export class S3Storage implements Storage {
   async recall(names: readonly string[], options: RecallOptions = {}): Promise<void> {
     const objects = names.map((name) => ({ name, key: keyOf(this.#location.prefix, name) }));
     this.#check(this.url, options.signal);
-    await recall(this.#gateway, this.#location.bucket, objects, this.#options.recall ?? {}, options);
+    const warm = await this.#warmNames(options.signal);
+    const how = this.#options.recall ?? {};
+    await recall(this.#gateway, this.#location.bucket, objects, how, {
+      ...options,
+      mayBeCold: (name) => !warm.has(name),
+    });
   }
 
   async close(): Promise<void> {
@@ -110,10 +123,20 @@ export class S3Storage implements Storage {
     this.#closed = true;
   }
 
+  /** What can be read at once, by the listing: one request for a thousand objects, where asking for each is one each. */
+  async #warmNames(signal: AbortSignal | undefined): Promise<Set<string>> {
+    const warm = new Set<string>();
+    for await (const { name, storageClass } of this.#listed(signal)) {
+      if (storageClass !== undefined && !mayBeCold(storageClass)) warm.add(name);
+    }
+    return warm;
+  }
+
   /** The key itself sorts before every other key that begins with it. */
   async #find(name: string, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
     const { objects } = await this.#page(keyOf(this.#location.prefix, name), 1, undefined, signal);
-    return objects.find((object) => object.name === name);
+    const found = objects.find((object) => object.name === name);
+    return found === undefined ? undefined : withoutClass(found);
   }
 
   async #page(
@@ -121,7 +144,7 @@ export class S3Storage implements Storage {
     maxKeys: number,
     token: string | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<{ objects: StoredObject[]; next: string | undefined }> {
+  ): Promise<{ objects: ListedObject[]; next: string | undefined }> {
     const call = { action: `list ${this.url}`, subject: this.url, permission: 's3:ListBucket', signal };
     const { bucket } = this.#location;
     const page = await listPage(this.#gateway, call, {
@@ -136,17 +159,18 @@ export class S3Storage implements Storage {
     return { objects, next: page.IsTruncated ? page.NextContinuationToken : undefined };
   }
 
-  #object(listed: Listed, encoded: boolean): StoredObject[] {
+  #object(listed: Listed, encoded: boolean): ListedObject[] {
     const key = listed.Key ?? '';
     const name = nameOf(this.#location.prefix, encoded ? decodeListed(key) : key);
     if (name === undefined) return [];
-    const { Size: size, LastModified: modified, ETag: tag } = listed;
+    const { Size: size, LastModified: modified, ETag: tag, StorageClass: storageClass } = listed;
     return [
       {
         name,
         size: size !== undefined && Number.isSafeInteger(size) && size >= 0 ? size : -1,
         ...(modified === undefined ? {} : { modified }),
         ...(tag === undefined ? {} : { tag: tag.replaceAll('"', '') }),
+        ...(storageClass === undefined ? {} : { storageClass }),
       },
     ];
   }
@@ -155,6 +179,10 @@ export class S3Storage implements Storage {
     if (this.#closed) throw new StorageError('closed', `${this.url} was closed`, { subject });
     if (signal?.aborted) throw abortedError(subject, signal.reason);
   }
+}
+
+function withoutClass({ storageClass: _unused, ...object }: ListedObject): StoredObject {
+  return object;
 }
 
 function endlessListing(url: string): StorageError {

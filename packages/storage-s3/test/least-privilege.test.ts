@@ -1,81 +1,26 @@
-import { readFileSync } from 'node:fs';
 import * as sdk from '@aws-sdk/client-s3';
 import { collect, type Storage } from '@redup/storage';
-import { createS3User } from '@redup/testkit/s3';
+import { createLimitedUsers, s3Client } from '@redup/testkit/s3';
 import { describe, expect, it } from 'vitest';
 import { createS3Storage, type S3Options } from '../src/index.js';
-import {
-  bytes,
-  failure,
-  hasServer,
-  names,
-  newPlace,
-  optionsFor,
-  type Place,
-  randomFile,
-  rawClient,
-  sha256,
-} from './server.js';
+import { bytes, failure, hasServer, names, newPlace, optionsFor, type Place, randomFile, sha256 } from './server.js';
 
 const MIB = 1024 * 1024;
-const DOCS = readFileSync(new URL('../../../docs/s3.md', import.meta.url), 'utf8');
 
-interface Statement {
-  readonly Sid: string;
-  readonly Action: string | readonly string[];
-  readonly Resource: string | readonly string[];
-}
-
-/** A policy as the documentation prints it, for this place. */
-function documented(policy: string, place: Place): Statement[] {
-  const text = new RegExp(`\`\`\`json ${policy}\\n([\\s\\S]*?)\`\`\``).exec(DOCS)?.[1] ?? '';
-  const mine = text
-    .replaceAll('my-backups/laptop', `${place.bucket}/some/where`)
-    .replaceAll('my-backups', place.bucket);
-  return JSON.parse(mine).Statement;
-}
-
-/**
- * What a policy doesn't allow is forbidden. Amazon means that by itself for users of one account; Ceph's users are
- * accounts of their own, and would have all rights in the objects that they made.
- */
-function nothingElse(statements: readonly Statement[]): object[] {
-  const actions = [...new Set(statements.flatMap(({ Action }) => Action))];
-  const onlyThere = actions.map((Action) => ({
-    Effect: 'Deny',
-    Action,
-    NotResource: statements
-      .filter((statement) => [statement.Action].flat().includes(Action))
-      .flatMap(({ Resource }) => Resource),
-  }));
-  const resources = [...new Set(statements.flatMap(({ Resource }) => Resource))];
-  return [...onlyThere, { Effect: 'Deny', NotAction: actions, Resource: resources }];
-}
-
-/** Users that have nothing but the documented policies, each on the same place. */
+/** Storages of users that have nothing but the documented policies, each on the same place. */
 async function users<K extends string>(
   place: Place,
   policies: readonly K[],
   options: S3Options = {},
 ): Promise<Record<K, Storage>> {
-  const statements: object[] = [];
-  const keys = new Map<K, S3Options>();
-  for (const policy of policies) {
-    const id = `${policy}-${place.bucket}`;
-    const user = await createS3User(place.server, id);
-    const allowed = documented(policy, place);
-    const Principal = { AWS: [`arn:aws:iam:::user/${id}`] };
-    for (const { Sid: _unused, ...rest } of allowed) statements.push({ ...rest, Principal });
-    for (const statement of nothingElse(allowed)) statements.push({ ...statement, Principal });
-    const credentials = { accessKeyId: user.accessKey, secretAccessKey: user.secretKey };
-    keys.set(policy, { ...optionsFor(place.server), ...options, credentials });
-  }
-  const all = [`arn:aws:s3:::${place.bucket}`, `arn:aws:s3:::${place.bucket}/*`];
-  statements.push({ Effect: 'Allow', Action: 's3:*', Resource: all, Principal: { AWS: ['arn:aws:iam:::user/redup'] } });
-  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
-  await rawClient(place.server).send(new sdk.PutBucketPolicyCommand({ Bucket: place.bucket, Policy }));
+  const { server, bucket } = place;
+  const keys = await createLimitedUsers({ server, bucket, prefix: 'some/where' }, policies);
   const opened: Partial<Record<K, Storage>> = {};
-  for (const [policy, given] of keys) opened[policy] = await createS3Storage(place.url, given);
+  for (const policy of policies) {
+    const { accessKey: accessKeyId, secretKey: secretAccessKey } = keys[policy];
+    const credentials = { accessKeyId, secretAccessKey };
+    opened[policy] = await createS3Storage(place.url, { ...optionsFor(server), ...options, credentials });
+  }
   return opened as Record<K, Storage>;
 }
 
@@ -125,7 +70,7 @@ describe.runIf(hasServer)('with the rights that docs/s3.md gives', () => {
 
   it("in a versioned bucket even an intruder with the backup user's keys destroys nothing", async () => {
     const place = await newPlace();
-    const raw = rawClient(place.server);
+    const raw = s3Client(place.server);
     await raw.send(
       new sdk.PutBucketVersioningCommand({ Bucket: place.bucket, VersioningConfiguration: { Status: 'Enabled' } }),
     );

@@ -1,8 +1,8 @@
 import * as sdk from '@aws-sdk/client-s3';
 import { collect } from '@redup/storage';
-import { type ProxiedRequest, type ProxyFault, startS3Proxy } from '@redup/testkit/s3';
+import { type ProxiedRequest, type ProxyFault, s3Client, startS3Proxy } from '@redup/testkit/s3';
 import { describe, expect, it } from 'vitest';
-import { bytes, failure, hasServer, names, newPlace, type Place, randomFile, rawClient } from './server.js';
+import { bytes, failure, hasServer, names, newPlace, type Place, randomFile } from './server.js';
 
 describe.runIf(hasServer)('reading from a real server', () => {
   const isGet = ({ method, url }: ProxiedRequest): boolean => method === 'GET' && url.includes('/v');
@@ -114,7 +114,7 @@ describe.runIf(hasServer)('reading from a real server', () => {
 describe.runIf(hasServer)('listing and removing on a real server', () => {
   it('lists 5,000 objects, page by page, though a page fails, and removes them in batches', async () => {
     const place = await newPlace();
-    const raw = rawClient(place.server);
+    const raw = s3Client(place.server);
     const all = Array.from({ length: 5000 }, (_unused, at) => `object-${String(at).padStart(5, '0')}`);
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -143,7 +143,7 @@ describe.runIf(hasServer)('listing and removing on a real server', () => {
 
   it("leaves other people's objects alone: below, beside and above the prefix", async () => {
     const place = await newPlace();
-    const raw = rawClient(place.server);
+    const raw = s3Client(place.server);
     const foreign = [
       'some/where',
       'some/where/',

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { isStorageError, type RetryEvent, StorageRegistry } from '@redup/storage';
 import { tempDir } from '@redup/testkit';
-import { createS3User, startS3Proxy, uniqueBucketName } from '@redup/testkit/s3';
+import { createS3User, s3Client, startS3Proxy, uniqueBucketName } from '@redup/testkit/s3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createS3Storage, registerS3, type S3Notice } from '../src/index.js';
 import { bytes, failure, hasServer, names, newPlace, optionsFor, quick } from './server.js';
@@ -168,8 +168,7 @@ describe.runIf(hasServer)('repairs on the way', () => {
     const place = await newPlace();
     const storage = await place.open();
     const { DeleteBucketCommand } = await import('@aws-sdk/client-s3');
-    const { rawClient } = await import('./server.js');
-    await rawClient(place.server).send(new DeleteBucketCommand({ Bucket: place.bucket }));
+    await s3Client(place.server).send(new DeleteBucketCommand({ Bucket: place.bucket }));
     expect(await failure(storage.put('v', bytes('x')))).toMatchObject({ code: 'target-missing' });
     expect(await failure(names(storage))).toMatchObject({ code: 'target-missing' });
   });

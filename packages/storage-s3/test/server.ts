@@ -3,7 +3,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as sdk from '@aws-sdk/client-s3';
 import type { RetryPolicy, Storage, StorageError, UploadSource } from '@redup/storage';
 import { isMissing, peer, tempDir } from '@redup/testkit';
 import { type S3Server, sharedS3Server, uniqueBucketName } from '@redup/testkit/s3';
@@ -36,19 +35,6 @@ export async function newPlace(prefix = 'some/where'): Promise<Place> {
 export function optionsFor(server: S3Server): S3Options {
   const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
   return { endpointUrl: server.endpoint, region: 'us-east-1', credentials, retry: quick };
-}
-
-/** The SDK without redup, to look and to plant. */
-export function rawClient(server: S3Server): sdk.S3Client {
-  const { accessKey: accessKeyId, secretKey: secretAccessKey } = server;
-  return new sdk.S3Client({
-    endpoint: server.endpoint,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId, secretAccessKey },
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    logger: { debug() {}, info() {}, warn() {}, error() {} },
-  });
 }
 
 export function bytes(data: string | Uint8Array): UploadSource {

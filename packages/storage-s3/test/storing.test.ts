@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import * as sdk from '@aws-sdk/client-s3';
 import { collect } from '@redup/storage';
-import { type ProxiedRequest, type ProxyFault, type S3Proxy, startS3Proxy } from '@redup/testkit/s3';
+import { type ProxiedRequest, type ProxyFault, type S3Proxy, s3Client, startS3Proxy } from '@redup/testkit/s3';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { S3Notice } from '../src/index.js';
-import { bytes, failure, hasServer, names, newPlace, type Place, randomFile, rawClient, sha256 } from './server.js';
+import { bytes, failure, hasServer, names, newPlace, type Place, randomFile, sha256 } from './server.js';
 
 const MIB = 1024 * 1024;
 
@@ -166,7 +166,7 @@ describe.runIf(hasServer)('storing on a real server', () => {
       const storage = await place.open({ endpointUrl: proxy.endpoint });
       expect(storage.createsExclusively).toBe(false);
       // Somebody else comes first, after redup has looked.
-      const raw = rawClient(place.server);
+      const raw = s3Client(place.server);
       proxy.plan = async ({ method, url }) => {
         if (method !== 'PUT' || !url.includes('/v')) return undefined;
         await raw.send(new sdk.PutObjectCommand({ Bucket: place.bucket, Key: 'some/where/v', Body: 'theirs' }));
@@ -181,7 +181,7 @@ describe.runIf(hasServer)('storing on a real server', () => {
 
     it('looks again before parts become an object, because this server ignores the condition there', async () => {
       const place = await newPlace();
-      const raw = rawClient(place.server);
+      const raw = s3Client(place.server);
       const proxy = await behindProxy(place);
       const storage = await place.open({ endpointUrl: proxy.endpoint, chunkBytes: 5 * MIB });
       proxy.plan = async ({ url }) => {
@@ -271,7 +271,7 @@ describe.runIf(hasServer)('storing on a real server', () => {
       for (const size of [1000, 11 * MIB]) {
         const { source, data } = randomFile(size);
         await storage.put(`v${size}`, source);
-        const head = await rawClient(place.server).send(
+        const head = await s3Client(place.server).send(
           new sdk.HeadObjectCommand({ Bucket: place.bucket, Key: `some/where/v${size}` }),
         );
         expect(head).toMatchObject({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: place.server.kmsKeyId });
@@ -323,7 +323,7 @@ describe.runIf(hasServer)('storing on a real server', () => {
 
     it('a bucket with versions is written and cleaned, with a word on the space that stays in use', async () => {
       const place = await newPlace();
-      const raw = rawClient(place.server);
+      const raw = s3Client(place.server);
       await raw.send(
         new sdk.PutBucketVersioningCommand({ Bucket: place.bucket, VersioningConfiguration: { Status: 'Enabled' } }),
       );
@@ -340,14 +340,14 @@ describe.runIf(hasServer)('storing on a real server', () => {
 
   async function classes(place: Place, prefix: string): Promise<string[]> {
     const command = new sdk.ListObjectsV2Command({ Bucket: place.bucket, Prefix: `some/where/${prefix}.` });
-    const { Contents = [] } = await rawClient(place.server).send(command);
+    const { Contents = [] } = await s3Client(place.server).send(command);
     return Contents.map(({ StorageClass }) => `${StorageClass}`).sort(
       (a, b) => Number(b === 'STANDARD') - Number(a === 'STANDARD'),
     );
   }
 
   async function unfinished(place: Place): Promise<number> {
-    const { Uploads = [] } = await rawClient(place.server).send(
+    const { Uploads = [] } = await s3Client(place.server).send(
       new sdk.ListMultipartUploadsCommand({ Bucket: place.bucket }),
     );
     return Uploads.length;

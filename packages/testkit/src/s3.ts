@@ -4,3 +4,4 @@ export * from './s3/ceph.js';
 export * from './s3/cold-tier.js';
 export * from './s3/proxy.js';
 export * from './s3/shared.js';
+export * from './s3/users.js';

@@ -20,7 +20,18 @@ const start = z
 const phase = z
   .object({
     type: literal('phase'),
-    phase: z.enum(['list', 'metadata', 'scan', 'signatures', 'manifest', 'restore', 'verify', 'check', 'repair']),
+    phase: z.enum([
+      'list',
+      'metadata',
+      'recall',
+      'scan',
+      'signatures',
+      'manifest',
+      'restore',
+      'verify',
+      'check',
+      'repair',
+    ]),
   })
   .meta({ id: 'phase', description: 'A step of the command began.' });
 
@@ -47,6 +58,10 @@ const volume = z
     bytes,
   })
   .meta({ id: 'volume', description: 'A volume is safely in the target, or was fetched and checked.' });
+
+const recall = z
+  .object({ type: literal('recall'), ready: count, total: count })
+  .meta({ id: 'recall', description: 'A restore waits until volumes are fetched back from a cold tier.' });
 
 const restored = z
   .object({ type: literal('restored'), ...path('path'), kind: z.string() })
@@ -115,6 +130,7 @@ const error = z
 export const record = z.union([
   start,
   phase,
+  recall,
   progress,
   file,
   volume,

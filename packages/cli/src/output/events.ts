@@ -12,6 +12,7 @@ import { quoted, textOf } from './text.js';
 const PHASES: Readonly<Record<Phase, string>> = {
   list: 'looking at the target',
   metadata: 'fetching metadata',
+  recall: 'asking for volumes in cold storage',
   scan: 'backing up',
   signatures: 'storing signatures',
   manifest: 'storing the manifest',
@@ -20,6 +21,8 @@ const PHASES: Readonly<Record<Phase, string>> = {
   check: 'reading the data',
   repair: 'repairing',
 };
+
+type RecallEvent = Extract<RedupEvent, { readonly type: 'recall' }>;
 
 const CHANGE_LETTER = { new: 'A', changed: 'M', deleted: 'D' } as const;
 
@@ -45,6 +48,7 @@ export interface EventOutput {
 export function eventListener({ log, line, reportEveryMs, now }: EventOutput): EventListener {
   let read = 0;
   let lastReport = now();
+  let recalled = -1;
   const started = lastReport;
   return (event) => {
     if (log.options.json) log.json(jsonOfEvent(event));
@@ -59,6 +63,9 @@ export function eventListener({ log, line, reportEveryMs, now }: EventOutput): E
         return;
       case 'phase':
         line?.phase(PHASES[event.phase]);
+        return;
+      case 'recall':
+        recalled = tellRecall(log, event, recalled);
         return;
       case 'volume':
         line?.stored(event.action === 'stored' ? event.bytes : 0);
@@ -75,7 +82,18 @@ export function eventListener({ log, line, reportEveryMs, now }: EventOutput): E
   };
 }
 
-function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' }>): void {
+/** Only when something has changed: the waiting takes hours. @returns how many are ready, as told; -1 before anything was told */
+function tellRecall(log: Log, { ready, total }: RecallEvent, told: number): number {
+  if (ready === told || (told < 0 && ready === total)) return told;
+  const rest =
+    ready === total
+      ? ''
+      : '; fetching back the others takes minutes to days, and may be interrupted and taken up again';
+  log.notice(`${ready} of ${total} volumes are ready to be read from cold storage${rest}`);
+  return ready;
+}
+
+function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' | 'recall' }>): void {
   switch (event.type) {
     case 'warning': {
       const code = WARNING_CODE[event.code];

@@ -29,7 +29,9 @@ export async function openTarget(url: string, values: Values, options: TargetOpt
   const registry = new StorageRegistry().register(S3_SCHEMES, async () => {
     const { s3Factory, s3OptionsFromFlags } = await import('@redup/storage-s3');
     const onNotice = ({ message }: { readonly message: string }): void => options.log.notice(message);
-    return s3Factory({ ...s3OptionsFromFlags(s3Flags(values)), onNotice });
+    const { 'backend-retry-delay': delay } = values;
+    const recall = delay === undefined ? {} : { recall: { pollMs: delay * 1000 } };
+    return s3Factory({ ...s3OptionsFromFlags(s3Flags(values)), ...recall, onNotice });
   });
   const { timeout } = values;
   const open: OpenOptions = {

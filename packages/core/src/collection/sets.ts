@@ -19,6 +19,8 @@ export interface NamedFile {
   readonly parsed: ArchiveName;
   /** Bytes; -1 when unknown. */
   readonly size: number;
+  /** The storage's mark of the stored bytes, where it has one. */
+  readonly tag?: string;
 }
 
 export interface BackupSet {
@@ -60,6 +62,7 @@ export interface Collection {
 export interface Listed {
   readonly name: ByteString;
   readonly size: number;
+  readonly tag?: string;
 }
 
 export interface CollectOptions {
@@ -77,11 +80,12 @@ export function collect(
   const drafts = new Map<string, SetDraft>();
   const signatures: NamedFile[] = [];
   const foreign: ByteString[] = [];
-  for (const { name, size } of listing) {
+  for (const { name, size, tag } of listing) {
     const parsed = parseName(name, prefixes, timeSeparator);
+    const mark = tag === undefined ? { size } : { size, tag };
     if (parsed === undefined) foreign.push(name);
-    else if (parsed.kind === 'signatures') signatures.push({ name, parsed, size });
-    else addToSet(drafts, { name, parsed, size }, onDuplicate);
+    else if (parsed.kind === 'signatures') signatures.push({ name, parsed, ...mark });
+    else addToSet(drafts, { name, parsed, ...mark }, onDuplicate);
   }
   const sets = [...drafts.values()];
   const complete = sets.filter((set) => set.manifest !== undefined);

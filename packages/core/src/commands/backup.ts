@@ -10,7 +10,7 @@ import { type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
 import { type PlanOptions, planSet, type SetPlan } from './plan-set.js';
 import { isDone } from './resume.js';
-import { RunningSet } from './running-set.js';
+import { CannotResume, RunningSet } from './running-set.js';
 import { openSource, type Source, type SourceOptions } from './source.js';
 import {
   type BackupStatistics,
@@ -66,28 +66,39 @@ const PAUSE_EVERY_MS = 40;
  */
 export async function backup(workspace: Workspace, options: BackupOptions): Promise<BackupResult> {
   const { directory } = workspace;
-  const source = openSource(workspace, options);
+  let source = openSource(workspace, options);
   directory.create();
   const lock = acquireLock(directory.path);
   try {
-    const remote = await workspace.remoteCollection(options.signal);
-    dropStaleCopies(directory, remote, { force: options.force ?? false });
-    const plan = await planSet(workspace, remote, {
-      type: options.type ?? 'auto',
-      allowSourceMismatch: options.allowSourceMismatch ?? false,
-      sourceDirectory: source.name,
-      root: source.root,
-      dryRun: options.dryRun ?? false,
-      ...(options.fullIfOlderThan === undefined ? {} : { fullIfOlderThan: options.fullIfOlderThan }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    workspace.phase('scan');
-    return await new BackupRun(workspace, options, plan, source).execute();
+    return await makeSet(workspace, options, source);
+  } catch (error) {
+    // What a caller delivers can be gone through once; he runs again by himself.
+    if (!(error instanceof CannotResume) || typeof options.source !== 'string') throw error;
+    workspace.warn('RESUMED', `${error.message}; a new one is made beside it`);
+    source.close();
+    source = openSource(workspace, options);
+    return await makeSet(workspace, options, source);
   } finally {
     source.close();
     lock.release();
     workspace.dispose();
   }
+}
+
+async function makeSet(workspace: Workspace, options: BackupOptions, source: Source): Promise<BackupResult> {
+  const remote = await workspace.remoteCollection(options.signal);
+  dropStaleCopies(workspace.directory, remote, { force: options.force ?? false });
+  const plan = await planSet(workspace, remote, {
+    type: options.type ?? 'auto',
+    allowSourceMismatch: options.allowSourceMismatch ?? false,
+    sourceDirectory: source.name,
+    root: source.root,
+    dryRun: options.dryRun ?? false,
+    ...(options.fullIfOlderThan === undefined ? {} : { fullIfOlderThan: options.fullIfOlderThan }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  workspace.phase('scan');
+  return new BackupRun(workspace, options, plan, source).execute();
 }
 
 function pathOf(change: Change): Path {
@@ -152,7 +163,7 @@ class BackupRun {
       firstVolume: 1 + (resume?.kept.length ?? 0),
       extensions: this.#workspace.extensions,
       stagingPath: (volume) => set.stagingPath(volume),
-      store: (volume, file) => set.storeVolume(volume, file),
+      store: (info, file) => set.storeVolume(info, file),
       stored: (info, file) => {
         set.volumeStored(info, file);
       },
@@ -178,7 +189,7 @@ class BackupRun {
       }
       this.#statistics.endTime = this.#workspace.clock.now();
       await volumes.finish();
-      await set.complete({ listFiles });
+      await set.complete({ listFiles, volumes: volumes.volumes });
       this.#statistics.totalDestinationSizeChange = set.storedBytes;
       return this.#result(volumes.volumes, true);
     } finally {

@@ -156,6 +156,24 @@ export async function checkVolumes(
   return checked;
 }
 
+/**
+ * Has the storage fetch back from a cold tier what the plan needs, all at once, and waits (for hours, in Glacier).
+ * @throws StorageError
+ */
+export async function recallVolumes(workspace: Workspace, plan: ReadPlan, signal?: AbortSignal): Promise<void> {
+  const { storage } = workspace;
+  if (storage.recall === undefined) return;
+  const files = plan.sets.flatMap(({ volumes }) => volumes.flatMap(({ file }) => (file === undefined ? [] : [file])));
+  workspace.phase('recall');
+  await storage.recall(
+    files.map((file) => file.name),
+    {
+      onProgress: ({ ready, total }) => workspace.emit({ type: 'recall', ready, total }),
+      ...(signal === undefined ? {} : { signal }),
+    },
+  );
+}
+
 /** Names of volumes that were found right where they lie, with their sizes. */
 export type CheckedVolumes = ReadonlyMap<string, number>;
 

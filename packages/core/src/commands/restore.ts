@@ -20,7 +20,7 @@ import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
 import { ProgressReporter } from '../events.js';
 import { isWithin, relativeTo, TreeWriter, trimSlashes } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
-import { checkVolumes, openPlan, planReading, type ReadPlan, requireVolumes } from './read-plan.js';
+import { checkVolumes, openPlan, planReading, type ReadPlan, recallVolumes, requireVolumes } from './read-plan.js';
 import type { Workspace } from './workspace.js';
 
 export interface RestoreOptions {
@@ -151,6 +151,7 @@ class RestoreRun {
 
   async execute(): Promise<RestoreResult> {
     const { ignoreErrors = false, signal } = this.#options;
+    await recallVolumes(this.#workspace, this.#plan, signal);
     const checked = ignoreErrors ? undefined : await checkVolumes(this.#workspace, this.#plan, signal);
     const { merged, counts } = openPlan(this.#workspace, this.#plan, {
       onDamage: ignoreErrors ? 'skip' : 'stop',

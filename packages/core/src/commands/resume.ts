@@ -11,11 +11,13 @@ import {
   asPath,
   type ByteString,
   END,
+  type Encoding,
   type FileFacts,
   factsFromHeader,
   type Manifest,
   MORE,
   type Path,
+  parseName,
   parseSignatureMember,
   type SetSpan,
   setKey,
@@ -29,12 +31,17 @@ import { type BackupChain, type Collection, endOf, type NamedFile, setsOf } from
 import { RedupError } from '../errors.js';
 import { comparePaths, entryFromStats } from '../tree/index.js';
 import { readPieces } from '../volumes/index.js';
+import { forgetSealed, isIntact, readSealedNotes, type SealedVolume, type StoredMark } from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
 export interface ResumePlan {
   readonly span: SetSpan;
   /** Volumes that stay as they are, from number 1. Never empty. */
   readonly kept: readonly [VolumeInfo, ...VolumeInfo[]];
+  /** The last of them, of which nobody knows whether they are stored; their files are here. */
+  readonly sealed: readonly SealedVolume[];
+  /** What the target has beyond the kept ones. */
+  readonly beyond: readonly NamedFile[];
   /** The last block in them. */
   readonly boundary: VolumePosition;
   /** The partial signature file to take over from. */
@@ -71,6 +78,7 @@ export async function findResumable(
     if (found === undefined || setKey(file.parsed.span) !== setKey(found.span))
       rmSync(directory.placeOfFile(file), { force: true });
   }
+  forgetSealed(workspace, found?.span);
   return found;
 }
 
@@ -93,20 +101,47 @@ async function planResume(
   const stored = remote.incompleteSets.find((set) => setKey(set.span) === setKey(span))?.volumes;
   if (manifest === undefined || stored === undefined) return undefined;
   if (manifest.host !== context.host || manifest.sourceDirectory !== context.sourceDirectory) return undefined;
+  const notes = readSealedNotes(workspace, span);
   const kept: VolumeInfo[] = [];
-  for (let number = 1; stored.get(number)?.parsed.encoding === workspace.encoding; number++) {
+  for (let number = 1; isAsNoted(stored.get(number), notes.stored.get(number), workspace.encoding); number++) {
     const info = manifest.volumes.get(number);
     if (info === undefined) break;
     kept.push(info);
   }
   // duplicity names a volume before it is uploaded, so its last one may be cut off; redup's hash line tells that it isn't.
   if (kept.at(-1)?.hashes.has('SHA256') === false) kept.pop();
+  const sealed: SealedVolume[] = [];
+  for (let number = kept.length + 1; ; number++) {
+    const volume = notes.sealed.get(number);
+    if (volume === undefined || !(await isUsable(workspace, volume))) break;
+    sealed.push(volume);
+    kept.push(volume.info);
+  }
   const place = workspace.directory.placeOfFile(signaturePart);
   await dropUnlessUnchanged(kept, place, root);
   const [first, ...rest] = kept;
   if (first === undefined) return undefined;
   const { end } = rest.at(-1) ?? first;
-  return { span, kept: [first, ...rest], boundary: end, signaturePart: place };
+  return {
+    span,
+    kept: [first, ...rest],
+    sealed: sealed.filter(({ info }) => info.number <= kept.length),
+    beyond: [...stored.values()].filter((file) => file.parsed.volume > kept.length),
+    boundary: end,
+    signaturePart: place,
+  };
+}
+
+/** Whether the target still has a volume as it was stored, as far as that was noted. */
+function isAsNoted(file: NamedFile | undefined, mark: StoredMark | undefined, encoding: Encoding): boolean {
+  if (file?.parsed.encoding !== encoding) return false;
+  if (mark === undefined) return true;
+  const sameSize = file.size < 0 || mark.size < 0 || file.size === mark.size;
+  return sameSize && (file.tag === undefined || mark.tag === undefined || file.tag === mark.tag);
+}
+
+async function isUsable(workspace: Workspace, { name, file }: SealedVolume): Promise<boolean> {
+  return parseName(name, workspace.prefixes)?.encoding === workspace.encoding && (await isIntact(file));
 }
 
 async function readPart(workspace: Workspace, file: NamedFile): Promise<Manifest | undefined> {

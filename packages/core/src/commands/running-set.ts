@@ -6,6 +6,7 @@
 
 import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { isStorageError, type StoredObject } from '@redup/storage';
 import {
   type ArchiveName,
   type Encoding,
@@ -23,10 +24,11 @@ import {
   type VolumeInfo,
 } from '../archive/index.js';
 import { SignatureWriter } from '../delta/index.js';
-import { localError } from '../errors.js';
+import { localError, RedupError } from '../errors.js';
 import { type SealedFile, Sealer } from '../volumes/index.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
+import { SealedVolumes, type StoredMark } from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
 const COPY_BYTES = 262_144;
@@ -39,6 +41,9 @@ export class RunningSet {
   readonly #header: ManifestHeader;
   readonly #signal: AbortSignal | undefined;
   readonly sealer: Sealer;
+  /** Undefined where storing is renaming: nothing is ever on its way. */
+  readonly #onTheWay: SealedVolumes | undefined;
+  readonly #marks = new Map<number, StoredMark>();
   /** The file list can be as long as the tree, so it waits on disk. */
   readonly #files: LineSpool;
   #manifestFd: number | undefined;
@@ -66,6 +71,7 @@ export class RunningSet {
       ...this.#workers,
     });
     this.#files = new LineSpool(join(workspace.temporaryFolder(), 'files'));
+    if (workspace.storage.stagingDirectory === undefined) this.#onTheWay = new SealedVolumes(workspace, span);
   }
 
   get #workers(): { readonly workers?: number } {
@@ -84,13 +90,19 @@ export class RunningSet {
   async takeOver(): Promise<void> {
     const resume = this.#resume;
     if (resume === undefined) return;
+    const confirmed = resume.kept.slice(0, resume.kept.length - resume.sealed.length);
     this.#workspace.directory.writeFile(
       this.#manifestPartPath,
-      formatHeader(this.#header) + resume.kept.map(formatVolume).join(''),
+      formatHeader(this.#header) + confirmed.map(formatVolume).join(''),
     );
     for await (const { path, header, content } of partialEntries(resume.signaturePart)) {
       if (!isDone(path, resume.boundary)) break;
       this.#signatures?.entry(header, header.size === 0 ? undefined : await content());
+    }
+    for (const { info, file } of resume.sealed) {
+      await this.storeVolume(info, file);
+      this.volumeStored(info, file);
+      rmSync(file.path, { force: true });
     }
   }
 
@@ -102,14 +114,22 @@ export class RunningSet {
     return this.#workspace.directory.placeOf(this.#name('manifest', { partial: true }));
   }
 
+  /** @param volume 0 for what is no volume */
   stagingPath(volume: number): string {
-    const folder = this.#workspace.storage.stagingDirectory ?? this.#workspace.temporaryFolder();
+    const { storage } = this.#workspace;
+    const sealed = volume > 0 ? this.#onTheWay?.folder() : undefined;
+    const folder = storage.stagingDirectory ?? sealed ?? this.#workspace.temporaryFolder();
     return join(folder, `${process.pid}-${this.#span.time}-vol${volume}`);
   }
 
-  async storeVolume(volume: number, file: SealedFile): Promise<void> {
-    // What the interrupted run stored beyond the kept volumes belongs to no manifest and is replaced.
-    await this.#put(this.#name('volume', { volume }), file, this.#resume === undefined ? 'fail' : 'replace');
+  async storeVolume(info: VolumeInfo, file: SealedFile): Promise<void> {
+    const name = this.#name('volume', { volume: info.number });
+    if (this.#onTheWay !== undefined) {
+      // What is in the volume is described on disk before the note of it.
+      this.#signatures?.sync();
+      this.#onTheWay.noteSealed({ info, name: formatName(name, this.#workspace.prefixes), file });
+    }
+    this.#marks.set(info.number, await this.#putOver(name, file));
   }
 
   /** A volume is safe in the target: only now does the partial manifest name it. */
@@ -128,6 +148,9 @@ export class RunningSet {
     } catch (error) {
       throw localError('write', path, error);
     }
+    const mark = this.#marks.get(info.number);
+    if (mark !== undefined) this.#onTheWay?.noteStored(info.number, mark);
+    this.#marks.delete(info.number);
     this.storedBytes += file.size;
     const name = toText(formatName(this.#name('volume', { volume: info.number }), this.#workspace.prefixes));
     this.#workspace.emit({ type: 'volume', action: 'stored', name, number: info.number, bytes: file.size });
@@ -137,8 +160,11 @@ export class RunningSet {
     this.#files.add(formatFile(action, path));
   }
 
-  /** Completes the set: after this returns, the backup exists. */
-  async complete(options: { readonly listFiles: boolean }): Promise<void> {
+  /**
+   * Completes the set: after this returns, the backup exists.
+   * @throws CannotResume
+   */
+  async complete(options: { readonly listFiles: boolean; readonly volumes: number }): Promise<void> {
     const { directory } = this.#workspace;
     this.#signatures?.finish();
     this.#signatures?.rename(this.#signaturePartPath);
@@ -146,8 +172,8 @@ export class RunningSet {
     this.#workspace.phase('signatures');
     const signatures = await this.#sealSignatures();
     directory.publish(manifest, directory.placeOf(this.#name('manifest')));
-    // The interrupted run may have come as far as this.
-    await this.#put(this.#name('signatures'), signatures, this.#resume === undefined ? 'fail' : 'replace');
+    await this.#removeSurplus(options.volumes);
+    await this.#putOver(this.#name('signatures'), signatures);
     this.#workspace.phase('manifest');
     const local = directory.placeOf(this.#name('manifest'));
     const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), this.#workspace.metadataEncoding);
@@ -162,6 +188,7 @@ export class RunningSet {
 
   async close(): Promise<void> {
     await this.sealer.close();
+    this.#onTheWay?.close();
     this.#signatures?.close();
     this.#files.close();
     if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
@@ -174,6 +201,7 @@ export class RunningSet {
     rmSync(this.#manifestPartPath, { force: true });
     rmSync(this.#signaturePartPath, { force: true });
     rmSync(`${this.#signaturePartPath}.new`, { force: true });
+    this.#onTheWay?.forget();
   }
 
   #name(kind: ObjectKind, options: { readonly volume?: number; readonly partial?: boolean } = {}): ArchiveName {
@@ -247,14 +275,75 @@ export class RunningSet {
     return object.finished;
   }
 
-  async #put(name: ArchiveName, file: SealedFile, ifExists: 'fail' | 'replace' = 'fail'): Promise<void> {
+  /**
+   * Stores what an interrupted run may have stored already. The very same bytes are kept as they are; others, which belong to no
+   * manifest, are replaced, if that is allowed.
+   * @throws CannotResume when it isn't
+   */
+  async #putOver(name: ArchiveName, file: SealedFile): Promise<StoredObject> {
+    if (this.#resume === undefined) return this.#put(name, file);
+    try {
+      return await this.#put(name, file, 'same');
+    } catch (error) {
+      if (!isStorageError(error, 'exists')) throw error;
+    }
+    return this.#allowed(name, () => this.#put(name, file, 'replace'));
+  }
+
+  /** A set that came out shorter than the interrupted one: its surplus volumes would look like a manifest that was cut off. */
+  async #removeSurplus(volumes: number): Promise<void> {
+    const surplus = (this.#resume?.beyond ?? []).filter((file) => file.parsed.volume > volumes);
+    const [first] = surplus;
+    if (first === undefined) return;
+    const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    const names = surplus.map((file) => file.name);
+    await this.#allowed(first.parsed, () => this.#workspace.storage.remove(names, options));
+  }
+
+  async #allowed<T>(name: ArchiveName, replace: () => Promise<T>): Promise<T> {
+    try {
+      return await replace();
+    } catch (error) {
+      if (
+        !isStorageError(error, 'permission') &&
+        !isStorageError(error, 'retained') &&
+        !isStorageError(error, 'exists')
+      )
+        throw error;
+      const { directory } = this.#workspace;
+      this.#removePartials();
+      for (const kind of ['manifest', 'signatures'] as const) directory.remove(directory.placeOf(this.#name(kind)));
+      throw new CannotResume(toText(formatName(name, this.#workspace.prefixes)), error);
+    }
+  }
+
+  async #put(
+    name: ArchiveName,
+    file: SealedFile,
+    ifExists: 'fail' | 'replace' | 'same' = 'fail',
+  ): Promise<StoredObject> {
     const { storage, prefixes } = this.#workspace;
-    await storage.put(
+    const stored = await storage.put(
       formatName(name, prefixes),
-      { kind: 'file', path: file.path, size: file.size, disposable: true },
+      { kind: 'file', path: file.path, size: file.size, disposable: this.#onTheWay === undefined },
       { ifExists, sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
     );
-    rmSync(file.path, { force: true });
+    if (name.kind !== 'volume') rmSync(file.path, { force: true });
+    return stored;
+  }
+}
+
+/**
+ * Something of the interrupted set is in the way and may not be replaced. Its partial state is given up: the next attempt makes
+ * a new set beside it.
+ */
+export class CannotResume extends RedupError {
+  constructor(name: string, cause: unknown) {
+    super('STORAGE', `The interrupted backup cannot be gone on with: ${name} may not be replaced`, {
+      subject: name,
+      hint: 'Run again: a new backup is made, and cleanup removes the unfinished one.',
+      cause,
+    });
   }
 }
 

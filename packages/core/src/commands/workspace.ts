@@ -140,10 +140,15 @@ export class Workspace {
     this.emit({ type: 'phase', phase });
   }
 
+  /** Where private folders are made. */
+  get temporaryParent(): string {
+    return this.options.temporaryDirectory ?? defaultTemporaryDirectory();
+  }
+
   /** A private folder of this run, made on first use. */
   temporaryFolder(): string {
     if (this.#temporary === undefined) {
-      const parent = this.options.temporaryDirectory ?? defaultTemporaryDirectory();
+      const parent = this.temporaryParent;
       try {
         this.#temporary = mkdtempSync(join(parent, 'redup-'));
       } catch (error) {

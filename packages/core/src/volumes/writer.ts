@@ -21,8 +21,8 @@ export interface VolumeWriterOptions {
   readonly firstVolume?: number;
   /** Where the file of a volume is built. */
   stagingPath(volume: number): string;
-  /** Stores a finished volume. */
-  store(volume: number, file: SealedFile): Promise<void>;
+  /** Stores a finished volume. Begun in order. */
+  store(info: VolumeInfo, file: SealedFile): Promise<void>;
   /** Called in order, once a volume is safely stored. */
   stored(info: VolumeInfo, file: SealedFile): void | Promise<void>;
 }
@@ -127,17 +127,19 @@ export class VolumeWriter {
     const end = volume.end ?? { path: this.#lastPath };
     await sealer.end();
     const { number, object } = volume;
+    const infoOf = (file: SealedFile): VolumeInfo => {
+      const hashes = new Map([['SHA1', file.sha1]]);
+      if (extensions) hashes.set('SHA256', file.sha256);
+      return { number, start, end, hashes, ...(extensions ? { size: file.size } : {}) };
+    };
     uploads.add(
       async () => {
         const file = await object.finished;
-        await this.#options.store(number, file);
+        await this.#options.store(infoOf(file), file);
       },
       async () => {
         const file = await object.finished;
-        const hashes = new Map([['SHA1', file.sha1]]);
-        if (extensions) hashes.set('SHA256', file.sha256);
-        const size = extensions ? { size: file.size } : {};
-        await this.#options.stored({ number, start, end, hashes, ...size }, file);
+        await this.#options.stored(infoOf(file), file);
         rmSync(file.path, { force: true });
       },
     );
