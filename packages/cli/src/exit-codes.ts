@@ -1,7 +1,7 @@
 /** How redup ends: duplicity's exit codes (CLI.md §4) for everything that can go wrong, in one table. */
 
 import { UsageError } from './arguments/usage-error.js';
-import { type ErrorCode, OpenPgpError, RedupError, StorageError } from './engine.js';
+import { type ErrorCode, RedupError, StorageError } from './engine.js';
 
 export const OK = 0;
 /** Verify found differences; something asked for could not be restored as it was stored. */
@@ -43,6 +43,16 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   INTERNAL,
   PASSPHRASE_MISSING: 31,
   PASSPHRASE_WRONG: 31,
+  KEY_UNKNOWN: 31,
+  KEY_AMBIGUOUS: 31,
+  KEY_EXPIRED: 31,
+  KEY_REVOKED: 31,
+  KEY_UNUSABLE: 31,
+  KEY_LOCKED: 31,
+  SECRET_KEY_MISSING: 31,
+  SECRET_FILE: 31,
+  GPG_MISSING: 31,
+  AGENT_UNREACHABLE: 31,
   ENCRYPTION: 31,
   SOURCE_MISMATCH: 42,
   STORAGE: 50,
@@ -88,7 +98,6 @@ const PATTERN_CODES: Readonly<Record<string, number>> = {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
   if (error instanceof StorageError) return STORAGE_CODES[error.code] ?? EXIT_CODES.STORAGE;
-  if (error instanceof OpenPgpError) return EXIT_CODES.ENCRYPTION;
   if (!(error instanceof RedupError)) return INTERNAL;
   if (error.code === 'STORAGE' && error.cause instanceof StorageError) return exitCodeOf(error.cause);
   if (error.code === 'BAD_PATTERN' && 'problem' in error)

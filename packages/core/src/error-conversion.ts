@@ -20,8 +20,17 @@ const STORAGE: Partial<Record<StorageErrorCode, ErrorCode>> = {
 
 const OPENPGP: Partial<Record<OpenPgpErrorCode, ErrorCode>> = {
   'wrong-passphrase': 'PASSPHRASE_WRONG',
-  'key-passphrase': 'PASSPHRASE_WRONG',
   'no-passphrase': 'PASSPHRASE_MISSING',
+  'key-passphrase': 'KEY_LOCKED',
+  'no-secret-key': 'SECRET_KEY_MISSING',
+  'unknown-key': 'KEY_UNKNOWN',
+  'ambiguous-key': 'KEY_AMBIGUOUS',
+  'expired-key': 'KEY_EXPIRED',
+  'revoked-key': 'KEY_REVOKED',
+  'unusable-key': 'KEY_UNUSABLE',
+  'secret-file': 'SECRET_FILE',
+  'gpg-missing': 'GPG_MISSING',
+  'agent-unreachable': 'AGENT_UNREACHABLE',
   unsigned: 'SIGNER',
   'wrong-signer': 'SIGNER',
   'bad-signature': 'SIGNER',

@@ -70,6 +70,7 @@ export {
   type VerifyOptions,
   type VerifyResult,
 } from './commands/index.js';
+export { errorOfEngine } from './error-conversion.js';
 export { type ErrorCode, RedupError } from './errors.js';
 export type { Difference, EventListener, FileChange, Phase, ProgressEvent, RedupEvent, WarningCode } from './events.js';
 export { Operation } from './operation.js';

@@ -4,7 +4,7 @@ import type { Key } from 'openpgp';
 import { hashById } from './algorithms.js';
 import { AssuanClient, AssuanError, ERROR_NUMBERS, findAtom, type Inquiries, parseExpression } from './assuan.js';
 import { OpenPgpError } from './errors.js';
-import type { GpgProcess } from './gpg-process.js';
+import { type GpgProcess, reachesNoAgent } from './gpg-process.js';
 import { asKeyId, chooseSubkey, idOf } from './key-ring.js';
 import type { Secret } from './secret.js';
 import { type DigestSigner, encodeInteger, hashForKey } from './sign.js';
@@ -45,10 +45,15 @@ export async function makeAgentSigner(
 
 async function listSecretParts(gpg: GpgProcess, fingerprint: string): Promise<SecretPart[]> {
   const args = ['--with-colons', '--with-keygrip', '--fixed-list-mode', '--list-secret-keys', fingerprint];
-  const { stdout } = await gpg.run(args, new Uint8Array(0));
+  const result = await gpg.run(args, new Uint8Array(0));
+  if (reachesNoAgent(result)) {
+    throw new OpenPgpError('agent-unreachable', 'gpg can reach no agent', {
+      keyIds: [fingerprint.slice(-16).toUpperCase()],
+    });
+  }
   const parts: SecretPart[] = [];
   let current: { keyId: string; fingerprint: string; isAvailable: boolean } | undefined;
-  for (const line of stdout.toString('utf8').split('\n')) {
+  for (const line of result.stdout.toString('utf8').split('\n')) {
     const fields = line.split(':');
     const [kind] = fields;
     // Field 15 is `#` when the secret is elsewhere, `+` or a card's number when it can be used.
@@ -131,7 +136,7 @@ function agentProblem(cause: unknown, keyId: string): unknown {
     ERROR_NUMBERS.noPinentry,
     ERROR_NUMBERS.noPinentryAtAll,
   ];
-  if (isUnlocking.some((number) => number === cause.number)) {
+  if (cause.isOfPinentry || isUnlocking.some((number) => number === cause.number)) {
     return new OpenPgpError('key-passphrase', `The secret key ${keyId} can't be unlocked: ${cause.message}`, {
       keyIds,
       cause,

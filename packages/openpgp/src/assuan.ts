@@ -8,8 +8,11 @@ import { OpenPgpError } from './errors.js';
 /** Answers to the server's INQUIRE lines, by keyword. The bytes are wiped after use. */
 export type Inquiries = Readonly<Record<string, () => Uint8Array>>;
 
-/** gpg's numbers within an error code. */
+/** gpg's numbers: the low bits of an error are its code, the next ones tell which program it came from. */
 const CODE_MASK = 0xffff;
+const SOURCE_SHIFT = 24;
+const SOURCE_MASK = 0x7f;
+const SOURCE_PINENTRY = 5;
 export const ERROR_NUMBERS = {
   badPassphrase: 11,
   cancelled: 99,
@@ -20,12 +23,15 @@ export const ERROR_NUMBERS = {
 
 export class AssuanError extends Error {
   readonly number: number;
+  /** The agent wanted to ask somebody, and that failed: there is no terminal, no display, or no answer. */
+  readonly isOfPinentry: boolean;
 
   constructor(line: string) {
     const [, number = '0', text = 'unknown error'] = /^ERR (\d+) ?(.*)$/.exec(line) ?? [];
     super(text);
     this.name = 'AssuanError';
     this.number = Number(number) & CODE_MASK;
+    this.isOfPinentry = ((Number(number) >>> SOURCE_SHIFT) & SOURCE_MASK) === SOURCE_PINENTRY;
   }
 }
 

@@ -9,7 +9,7 @@ import { makeAgentSigner } from './agent-signer.js';
 import { type SessionKey, TAG } from './algorithms.js';
 import { OpenPgpError } from './errors.js';
 import { packet } from './framing.js';
-import { type GpgOptions, GpgProcess, type GpgResult } from './gpg-process.js';
+import { type GpgOptions, GpgProcess, type GpgResult, reachesNoAgent } from './gpg-process.js';
 import { openKeys } from './key-files.js';
 import { chooseKey, findKeys, idOf, makeRecipient, readKeys } from './key-ring.js';
 import { type KeySource, unknownKey } from './key-source.js';
@@ -133,9 +133,7 @@ function throwDecryptionProblem(result: GpgResult, packets: readonly KeyEncrypte
   const keyIds = packets.map(({ keyId }) => keyId);
   const says = (pattern: RegExp): boolean =>
     result.status.some((line) => pattern.test(line)) || pattern.test(result.stderr);
-  if (says(/No agent running|can't connect to the (gpg-)?agent|No gpg-agent|failed to start (the )?agent/i)) {
-    throw new OpenPgpError('agent-unreachable', 'gpg can reach no agent', { keyIds });
-  }
+  if (reachesNoAgent(result)) throw new OpenPgpError('agent-unreachable', 'gpg can reach no agent', { keyIds });
   if (
     says(
       /Bad passphrase|BAD_PASSPHRASE|bad passphrase|MISSING_PASSPHRASE|No passphrase given|No pinentry|Operation cancelled|CANCELED_BY_USER|Inappropriate ioctl/,
@@ -143,7 +141,7 @@ function throwDecryptionProblem(result: GpgResult, packets: readonly KeyEncrypte
   ) {
     throw new OpenPgpError('key-passphrase', `The secret key for ${keyIds.join(', ')} can't be unlocked`, { keyIds });
   }
-  if (says(/Card not present|card removed|No SmartCard daemon/i)) {
+  if (says(/Card not present|card removed/i)) {
     throw new OpenPgpError('no-secret-key', 'The smart card with the secret key is not inserted', {
       keyIds,
       hint: 'Insert the card and try again.',

@@ -4,6 +4,7 @@
  * of errors except its own one-line reasons.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { OpenPgpError } from './errors.js';
@@ -79,8 +80,9 @@ export class GpgProcess {
   /** The agent's socket. */
   async agentSocket(): Promise<string> {
     const { binary = 'gpg', home, options = [] } = this.#options;
-    const gpgconf = binary.includes('/') ? join(dirname(binary), 'gpgconf') : 'gpgconf';
-    const homedir = home ?? homeOf(options);
+    const gpgconf = gpgconfFor(binary);
+    // gpg takes the last one it is given, and the user's options come last.
+    const homedir = homeOf(options) ?? home;
     const args = [...(homedir === undefined ? [] : ['--homedir', homedir]), '--list-dirs', 'agent-socket'];
     const result = await runProcess(gpgconf, args, new Uint8Array(0), undefined).catch((cause) => {
       throw new OpenPgpError('agent-unreachable', `${gpgconf} can't tell where gpg-agent listens`, { cause });
@@ -93,11 +95,21 @@ export class GpgProcess {
   }
 }
 
+/** Whether gpg says that its agent does not run and can't be started. */
+export function reachesNoAgent({ stderr }: GpgResult): boolean {
+  return /No agent running|can't connect to the (gpg-)?agent|no gpg-agent|failed to start (the )?agent/i.test(stderr);
+}
+
+/** The one that was installed with this gpg; a wrapper script somewhere else has none beside it. */
+function gpgconfFor(binary: string): string {
+  const beside = join(dirname(binary), 'gpgconf');
+  return binary.includes('/') && existsSync(beside) ? beside : 'gpgconf';
+}
+
 /** A `--homedir` among the user's options. */
 function homeOf(options: readonly string[]): string | undefined {
-  const index = options.indexOf('--homedir');
-  if (index !== -1) return options[index + 1];
-  return options.find((option) => option.startsWith('--homedir='))?.slice('--homedir='.length);
+  const index = options.findLastIndex((option) => option === '--homedir' || option.startsWith('--homedir='));
+  return options[index] === '--homedir' ? options[index + 1] : options[index]?.slice('--homedir='.length);
 }
 
 function runProcess(

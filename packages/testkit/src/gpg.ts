@@ -96,7 +96,9 @@ function keyParameters(userId: string, algorithm: string, passphrase: string): s
 function algorithmLines(algorithm: string): string[] {
   const rsaBits = /^rsa(\d+)$/.exec(algorithm)?.[1];
   if (rsaBits !== undefined) {
-    return ['Key-Type: RSA', `Key-Length: ${rsaBits}`, 'Subkey-Type: RSA', `Subkey-Length: ${rsaBits}`];
+    // As `gpg --quick-generate-key` makes them; without usages the subkey would sign as well.
+    const signing = ['Key-Type: RSA', `Key-Length: ${rsaBits}`, 'Key-Usage: sign'];
+    return [...signing, 'Subkey-Type: RSA', `Subkey-Length: ${rsaBits}`, 'Subkey-Usage: encrypt'];
   }
   if (algorithm === 'ed25519') {
     return ['Key-Type: EDDSA', 'Key-Curve: ed25519', 'Subkey-Type: ECDH', 'Subkey-Curve: cv25519'];

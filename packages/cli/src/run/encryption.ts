@@ -6,6 +6,7 @@
 import {
   combineKeySources,
   type EncryptionOptions,
+  errorOfEngine,
   type KeySource,
   openGnupg,
   openKeyFiles,
@@ -25,11 +26,15 @@ export interface EncryptionContext {
   isNew(): Promise<boolean>;
 }
 
-/** @throws RedupError PASSPHRASE_MISSING, OpenPgpError unknown-key, key-passphrase, … */
+/** @throws RedupError PASSPHRASE_MISSING, KEY_UNKNOWN, KEY_LOCKED, GPG_MISSING, … */
 export async function resolveEncryption(context: EncryptionContext): Promise<EncryptionOptions | undefined> {
   const { values, purpose } = context;
   if (purpose === 'write' && values['no-encryption'] === true) return undefined;
-  return purpose === 'write' ? forWriting(context) : forReading(context);
+  try {
+    return purpose === 'write' ? await forWriting(context) : await forReading(context);
+  } catch (error) {
+    throw errorOfEngine(error);
+  }
 }
 
 async function forWriting(context: EncryptionContext): Promise<EncryptionOptions> {
@@ -43,11 +48,11 @@ async function forWriting(context: EncryptionContext): Promise<EncryptionOptions
     hiddenRecipients: await Promise.all(hidden.map((id) => keys.recipient(id))),
     ...(signer === undefined ? {} : { signer: await keys.signer(signer) }),
   };
-  // With public keys alone this host can write backups but not read them, and must not try to.
+  // A host with public keys alone writes backups but can't read them, and must not try where its local copies serve.
   const canRead =
     passphrase !== undefined || values['use-agent'] === true || values['encrypt-secret-keyring'] !== undefined;
-  if (!canRead) return { seal };
-  return { seal, open: { ...defined({ passphrase, requireSigner: await trusted(keys, signer) }), keys } };
+  const open = { ...defined({ passphrase, requireSigner: await trusted(keys, signer) }), keys };
+  return { seal, open, reading: canRead ? 'at-will' : 'if-needed' };
 }
 
 async function withPassphrase(context: EncryptionContext, signer: string | undefined): Promise<EncryptionOptions> {

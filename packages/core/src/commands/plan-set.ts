@@ -4,8 +4,17 @@
  */
 
 import { existsSync } from 'node:fs';
-import { type ArchiveTime, asTime, type ByteString, formatTime, type SetSpan, toText } from '../archive/index.js';
-import { loadManifest, localSignatures, readManifest, readRemote } from '../cache/index.js';
+import { OpenPgpError } from '@redup/openpgp';
+import {
+  type ArchiveTime,
+  asTime,
+  type ByteString,
+  formatTime,
+  type Manifest,
+  type SetSpan,
+  toText,
+} from '../archive/index.js';
+import { loadManifest, localSignatures, readManifest, readRemote, type SyncContext } from '../cache/index.js';
 import {
   type BackupChain,
   type Collection,
@@ -58,7 +67,7 @@ export async function planSet(workspace: Workspace, remote: Collection, options:
   const time = await nextTime(workspace, remote, chain, options.signal);
   if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time };
   await checkContinues(workspace, base.chain, options);
-  const signatures = await localSignatures(workspace.syncContext(options.signal), base.signatures);
+  const signatures = await signaturesHere(workspace, base.signatures, options.signal);
   return { span: { type: 'inc', start: endOf(base.chain), time }, signatures, fullTime: startTimeOf(base.chain) };
 }
 
@@ -86,7 +95,7 @@ async function planResumed(
     );
   }
   await checkContinues(workspace, chain, options);
-  const signatures = await localSignatures(workspace.syncContext(options.signal), files);
+  const signatures = await signaturesHere(workspace, files, options.signal);
   return { span, signatures, fullTime: startTimeOf(chain), resume };
 }
 
@@ -158,9 +167,10 @@ async function checkContinues(workspace: Workspace, chain: BackupChain, options:
   if (file === undefined) return;
   const context = workspace.syncContext(options.signal);
   const isLocal = existsSync(workspace.directory.placeOf(file.parsed));
-  const manifest = await loadManifest(context, file);
-  if (isLocal && workspace.canRead(file.parsed.encoding)) {
-    const stored = await readManifest(readRemote(context, file), toText(file.name));
+  const manifest = await needingLocalCopies(workspace, () => loadManifest(context, file));
+  const stored =
+    isLocal && workspace.readsAtWill(file.parsed.encoding) ? await readIfPossible(context, file) : undefined;
+  if (stored !== undefined) {
     const same = (x: typeof manifest) => JSON.stringify([x.host, x.sourceDirectory, [...x.volumes.keys()]]);
     if (same(stored) !== same(manifest)) {
       throw new RedupError(
@@ -193,3 +203,54 @@ async function checkContinues(workspace: Workspace, chain: BackupChain, options:
     });
   }
 }
+
+/** The target's manifest; undefined when it is encrypted to keys that are all elsewhere. */
+async function readIfPossible(context: SyncContext, file: NamedFile): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(readRemote(context, file), toText(file.name));
+  } catch (error) {
+    if (!(error instanceof OpenPgpError)) throw error;
+    if (error.code === 'no-secret-key') return undefined;
+    throw SIGNER_PROBLEMS.includes(error.code) ? otherwiseSigned(error) : error;
+  }
+}
+
+function signaturesHere(
+  workspace: Workspace,
+  files: readonly NamedFile[],
+  signal: AbortSignal | undefined,
+): Promise<SignatureFile[]> {
+  return needingLocalCopies(workspace, () => localSignatures(workspace.syncContext(signal), files));
+}
+
+/** A host with public keys alone lives on its local copies. */
+async function needingLocalCopies<T>(workspace: Workspace, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof OpenPgpError) || !SECRET_KEY_PROBLEMS.includes(error.code)) throw error;
+    const { subject } = error;
+    throw new RedupError(
+      'SECRET_KEY_MISSING',
+      `The local copy of ${subject ?? 'the last backup'} is missing, and the stored one can't be decrypted: ${error.message}`,
+      {
+        hint: `Bring ${workspace.directory.path} back, make the secret key available this once, or begin a new chain with \`full\`.`,
+        cause: error,
+        ...(subject === undefined ? {} : { subject }),
+      },
+    );
+  }
+}
+
+/** A chain of which only a part is signed could not be restored with --sign-key. */
+function otherwiseSigned(cause: OpenPgpError): RedupError {
+  const { subject = '', message } = cause;
+  return new RedupError('SIGNER', `${subject}: ${message}`, {
+    subject,
+    hint: 'If this chain was begun without --sign-key or with another key, begin a new one with `full`. If not, it was replaced.',
+    cause,
+  });
+}
+
+const SIGNER_PROBLEMS: readonly string[] = ['unsigned', 'wrong-signer', 'bad-signature'];
+const SECRET_KEY_PROBLEMS: readonly string[] = ['no-secret-key', 'key-passphrase', 'gpg-missing', 'agent-unreachable'];

@@ -80,9 +80,10 @@ export class Workspace {
     return this.encoding === 'openpgp';
   }
 
-  /** Whether stored metadata can be read here: a host with public keys alone can write backups, not read them. */
-  canRead(encoding: Encoding): boolean {
-    return encoding !== 'openpgp' || this.options.encryption?.open !== undefined;
+  /** Whether stored metadata may be read where a local copy would do: a host with public keys alone can't. */
+  readsAtWill(encoding: Encoding): boolean {
+    const { open, reading } = this.options.encryption ?? {};
+    return encoding !== 'openpgp' || (open !== undefined && reading !== 'if-needed');
   }
 
   get metadataEncoding(): Encoding {

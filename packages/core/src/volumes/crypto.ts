@@ -9,6 +9,11 @@ import { RedupError } from '../errors.js';
 export interface EncryptionOptions {
   readonly seal?: Omit<SealOptions, 'compression'>;
   readonly open?: OpenOptions;
+  /**
+   * When a backup reads what is stored. `if-needed`: only where a local copy is missing, since the secret key may well be
+   * elsewhere or would have to be unlocked by somebody. Default `at-will`: also to prove the passphrase against the chain.
+   */
+  readonly reading?: 'at-will' | 'if-needed';
 }
 
 export class Codec {

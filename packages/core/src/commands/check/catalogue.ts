@@ -16,7 +16,7 @@ import {
   signaturesOf,
 } from '../../collection/index.js';
 import { errorOfEngine } from '../../error-conversion.js';
-import type { RedupError } from '../../errors.js';
+import type { ErrorCode, RedupError } from '../../errors.js';
 import { readPieces } from '../../volumes/index.js';
 import type { Workspace } from '../workspace.js';
 import type { FindingLog } from './findings.js';
@@ -82,7 +82,7 @@ async function readSetManifest(
   const file = set.manifest;
   if (file === undefined)
     return { manifest: undefined, state: hasLostManifest(set, remote) && !isBegun(workspace, set) ? 'lost' : 'none' };
-  if (!workspace.canRead(file.parsed.encoding))
+  if (!workspace.readsAtWill(file.parsed.encoding))
     return { manifest: await localManifest(workspace, file), state: 'hidden' };
   try {
     const bytes = readRemote(workspace.syncContext(signal), file);
@@ -137,8 +137,18 @@ export function isDamage(error: RedupError): boolean {
 
 /** One flipped bit at the head of a message looks like a wrong key. */
 export function mayBeTheKey(error: RedupError): boolean {
-  return error.code === 'PASSPHRASE_WRONG' || error.code === 'PASSPHRASE_MISSING' || error.code === 'ENCRYPTION';
+  return KEY_PROBLEMS.includes(error.code);
 }
+
+const KEY_PROBLEMS: readonly ErrorCode[] = [
+  'PASSPHRASE_WRONG',
+  'PASSPHRASE_MISSING',
+  'KEY_LOCKED',
+  'SECRET_KEY_MISSING',
+  'GPG_MISSING',
+  'AGENT_UNREACHABLE',
+  'ENCRYPTION',
+];
 
 function isSealed(file: NamedFile | undefined): boolean {
   return file?.parsed.encoding === 'openpgp';
