@@ -75,10 +75,18 @@ export async function cephAdmin(server: S3Server, args: readonly string[], input
   return stdout;
 }
 
-/** Another user: may make no bucket, and do nothing in one until a bucket's policy says otherwise. Policies call it `arn:aws:iam:::user/ID`. */
-export async function createS3User(server: S3Server, id: string): Promise<{ accessKey: string; secretKey: string }> {
-  const keys = { accessKey: `key-of-${id}`, secretKey: `secret-of-${id}` };
-  const create = ['user', 'create', `--uid=${id}`, `--display-name=${id}`, '--max-buckets=-1'];
+/**
+ * Another user: may make no bucket unless asked for, and do nothing in one until a bucket's policy says otherwise. Policies call it
+ * `arn:aws:iam:::user/ID`.
+ */
+export async function createS3User(
+  server: S3Server,
+  id: string,
+  options: { readonly mayCreateBuckets?: boolean; readonly keys?: { accessKey: string; secretKey: string } } = {},
+): Promise<{ accessKey: string; secretKey: string }> {
+  const { keys = { accessKey: `key-of-${id}`, secretKey: `secret-of-${id}` }, mayCreateBuckets = false } = options;
+  const most = mayCreateBuckets ? 0 : -1;
+  const create = ['user', 'create', `--uid=${id}`, `--display-name=${id}`, `--max-buckets=${most}`];
   await cephAdmin(server, [...create, `--access-key=${keys.accessKey}`, `--secret-key=${keys.secretKey}`]);
   return keys;
 }
