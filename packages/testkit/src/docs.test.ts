@@ -21,8 +21,10 @@ import {
   type Program,
   programOf,
 } from './documents.js';
-import { type PeerName, requirePeer } from './peers.js';
+import { type PeerName, requirePeer, type SkipContext } from './peers.js';
 import { cleanEnv, run, runOk } from './process.js';
+import { cephAdmin, createS3User } from './s3/ceph.js';
+import { sharedS3Server } from './s3/shared.js';
 import { tempDir } from './temp.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -53,6 +55,24 @@ function scratch(): { cwd: string; env: Record<string, string> } {
   return { cwd, env: cleanEnv({ HOME: path.join(folder, 'home'), PATH, NO_COLOR: '1' }) };
 }
 
+/** The access key that documents show, and the only bucket that they write to. */
+const DEMO = {
+  keys: { accessKey: 'AKIAICDEMO2KVF2ODEMO', secretKey: 'kGDEMOEqf/CuM+fuDEMOENfmCeX9eDEMO0gVi9tN' },
+  bucket: 'bucket-duplicity',
+};
+
+/** Makes the real server known to every program of a home, as `~/.aws/config` does for users. */
+async function offerS3(context: SkipContext, home: string): Promise<void> {
+  requirePeer(context, 'radosgw');
+  const server = await sharedS3Server();
+  // A run shortly before may have left them.
+  await cephAdmin(server, ['bucket', 'rm', `--bucket=${DEMO.bucket}`, '--purge-objects']).catch(() => undefined);
+  await createS3User(server, 'demo', { mayCreateBuckets: true, keys: DEMO.keys }).catch(() => undefined);
+  fs.mkdirSync(path.join(home, '.aws'));
+  const config = ['[default]', 'region = us-east-1', `endpoint_url = ${server.endpoint}`];
+  fs.writeFileSync(path.join(home, '.aws/config'), `${config.join('\n')}\n`);
+}
+
 function expectOutputs({ document, program }: Example, printed: string): void {
   const outputs = outputsOf(printed);
   for (const [line, expected] of program.expected) {
@@ -72,6 +92,7 @@ describe('commands in the documents', () => {
         requirePeer(context, peer);
     }
     const { cwd, env } = scratch();
+    if (/\bs3(?:\+http)?:\/\//.test(example.program.source)) await offerS3(context, env['HOME'] ?? '');
     const script = path.join(cwd, '..', path.basename(example.document));
     fs.writeFileSync(script, example.program.source);
     // An agent that a gpg started would outlive its home.
