@@ -5,6 +5,8 @@ export type Operand = 'source' | 'url' | 'target' | 'time' | 'count' | 'path';
 export interface CommandSpec {
   readonly aliases: readonly string[];
   readonly operands: readonly Operand[];
+  /** The last one may be left out. */
+  readonly lastIsOptional?: true;
   readonly summary: string;
   readonly description: string;
   /** Why it can't be used, if so. */
@@ -41,10 +43,11 @@ export const COMMANDS = {
   verify: {
     aliases: ['vb'],
     operands: ['url', 'target'],
+    lastIsOptional: true,
     summary: 'read a backup to its end; with --compare-data compare it with the files',
     description:
       'Reads everything that a restore of URL would read and proves that it is undamaged. With --compare-data ' +
-      '(or --compare-metadata) it is also compared with the files in the folder TARGET.',
+      '(or --compare-metadata) it is also compared with the files in the folder TARGET; without them none is needed.',
   },
   check: {
     aliases: [],
@@ -107,6 +110,12 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
 export function commandSpec(name: CommandName): CommandSpec {
   return COMMANDS[name];
+}
+
+/** Whether a command is given that many operands. */
+export function takes(name: CommandName, count: number): boolean {
+  const { operands, lastIsOptional } = commandSpec(name);
+  return count === operands.length || (lastIsOptional === true && count === operands.length - 1);
 }
 
 export function isCommand(word: string): word is CommandName {

@@ -11,7 +11,8 @@ import { VERSION } from './version.js';
 const USAGE_EXIT_CODE = 23;
 
 /** @returns the exit code */
-export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function main(given: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const argv = await wholeArguments(given);
   try {
     const parsed = parseArguments(argv, env, VERSION);
     if (parsed.kind === 'text') {
@@ -29,5 +30,20 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
       process.stdout.write(`${JSON.stringify(record)}\n`);
     }
     return USAGE_EXIT_CODE;
+  }
+}
+
+/**
+ * Node replaces what is no UTF-8 in an argument. Where that happened the bytes are taken from the system, and kept as lone
+ * surrogates: a source may have any name.
+ */
+async function wholeArguments(argv: readonly string[]): Promise<readonly string[]> {
+  if (!argv.some((arg) => arg.includes('\ufffd'))) return argv;
+  const [{ readFileSync }, { toLosslessText }] = await Promise.all([import('node:fs'), import('./engine.js')]);
+  try {
+    const all = readFileSync('/proc/self/cmdline', 'latin1').split('\0').slice(0, -1);
+    return all.length < argv.length ? argv : all.slice(-argv.length).map(toLosslessText);
+  } catch {
+    return argv; // no procfs
   }
 }

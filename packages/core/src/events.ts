@@ -1,6 +1,6 @@
 /** What a running command tells on the way. The terminal's progress, JSON output and library users all read this one stream. */
 
-import type { Path } from './archive/index.js';
+import type { ArchiveTime, Path } from './archive/index.js';
 import type { Finding } from './commands/index.js';
 
 /** Stable codes of warnings; each is also the reason why a result may count errors. */
@@ -12,6 +12,8 @@ export type WarningCode =
   | 'ORPHANED_SET'
   | 'INCOMPLETE_SET'
   | 'ORPHANED_SIGNATURES'
+  | 'UNMATCHED_SIGNATURES'
+  | 'STATISTICS'
   | 'NO_HASH'
   | 'DAMAGED_VOLUME'
   | 'DAMAGED_ENTRY'
@@ -33,19 +35,36 @@ export type RedupEvent =
       readonly path?: Path;
       readonly object?: string;
     }
-  | { readonly type: 'notice'; readonly message: string }
+  /** `level`: duplicity logs it as a warning, though nothing is wrong. */
+  | { readonly type: 'notice'; readonly message: string; readonly level?: 'warning' }
   | { readonly type: 'finding'; readonly finding: Finding }
   /** A step of the plot began: `walk`, `seal signatures`, `fetch metadata`, … */
   | { readonly type: 'phase'; readonly phase: Phase }
   | { readonly type: 'file'; readonly change: FileChange; readonly path: Path }
   | { readonly type: 'restored'; readonly path: Path; readonly kind: string }
   | { readonly type: 'difference'; readonly path: Path; readonly difference: Difference }
+  /** The metadata file `name` of the target is copied into the archive directory; or the copy at `name` goes, as the target lacks it. */
+  | { readonly type: 'metadata'; readonly action: 'copy' | 'drop'; readonly name: string }
+  /** What the target holds was looked at, and the metadata that the command needs is here. */
+  | {
+      readonly type: 'collection';
+      /** Time of the last full backup. */
+      readonly lastFull?: ArchiveTime;
+      /** How many metadata files had to be copied; absent where the command needs none. */
+      readonly copied?: number;
+    }
+  /** `read`: a fetched volume was read to its end. */
   | {
       readonly type: 'volume';
-      readonly action: 'stored' | 'fetched';
+      readonly action: 'stored' | 'fetched' | 'read';
       readonly name: string;
       readonly number: number;
       readonly bytes: number;
+      /** Stored: bytes of source read so far. */
+      readonly sourceBytes?: number;
+      /** Read: how many of the volumes of all sets were, and how many there are to be. */
+      readonly done?: number;
+      readonly total?: number;
     }
   /** Volumes in a cold tier that a restore waits for, of all it needs. */
   | { readonly type: 'recall'; readonly ready: number; readonly total: number }

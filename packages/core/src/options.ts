@@ -33,6 +33,8 @@ export interface RepositoryOptions {
   /** Name of the archive directory; default the MD5 of the URL, as duplicity does. */
   readonly name?: string;
   readonly temporaryDirectory?: string;
+  /** Copy all metadata of the target into the archive directory, or (the default) what a command needs. */
+  readonly metadataSync?: 'full' | 'needed';
   readonly prefixes?: NamePrefixes;
   /** Of the old long time form in names, for reading; default `:`. */
   readonly timeSeparator?: string;

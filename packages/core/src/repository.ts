@@ -17,15 +17,20 @@ import {
   type BackupOptions,
   type BackupResult,
   backup,
+  type ChangesOptions,
   type CheckOptions,
   type CheckResult,
   type CleanupOptions,
   type CleanupResult,
   type CollectionStatus,
+  changes,
   check,
   cleanup,
   executePrune,
   type FileEntry,
+  type FileHistoryOptions,
+  type FileVersion,
+  fileHistory,
   type ListOptions,
   list,
   type PlanPruneOptions,
@@ -39,6 +44,7 @@ import {
   type RestoreResult,
   readFile,
   restore,
+  type SetChange,
   type Snapshot,
   type SyncOptions,
   type SyncResult,
@@ -124,6 +130,16 @@ export class Repository {
   /** The chains and sets in the target. */
   status(options: CallOptions = {}): Operation<CollectionStatus> {
     return this.#run(options, (workspace) => status(workspace, options));
+  }
+
+  /** What the sets of the last chain list of new, changed and deleted files. */
+  async *changes(options: ChangesOptions = {}): AsyncGenerator<SetChange, void, undefined> {
+    yield* this.#iterate(options.signal, (workspace) => changes(workspace, options));
+  }
+
+  /** When a file of the last chain was stored, changed or deleted; oldest first. */
+  fileHistory(options: FileHistoryOptions): Operation<readonly FileVersion[]> {
+    return this.#run(options, (workspace) => fileHistory(workspace, options));
   }
 
   /** Whether everything that the backups need is there and whole; what is not is a finding, told as an event as well. */

@@ -1,7 +1,7 @@
 /** The command line, understood: which command, its operands, the values of options, and the file selection in its order. */
 
 import { CommanderError } from 'commander';
-import { type CommandName, commandSpec, isUrl, type Operand } from '../commands.js';
+import { type CommandName, commandSpec, isUrl, type Operand, takes } from '../commands.js';
 import { completionScript } from '../documentation/completion.js';
 import { manPage } from '../documentation/man-page.js';
 import { OPTION_NAMES, type OptionName, optionSpec, type SelectionOptionName, type Values } from '../options/index.js';
@@ -110,12 +110,12 @@ function isRule(option: OptionName): option is SelectionOptionName {
 function checkOperands(command: CommandName, operands: readonly string[]): void {
   const wanted = commandSpec(command).operands;
   const shape = wanted.map((operand) => operand.toUpperCase()).join(' ');
-  if (operands.length !== wanted.length) {
+  if (!takes(command, operands.length)) {
     const found = operands.length === 0 ? 'there are none' : `there are ${operands.length}: ${operands.join(' ')}`;
     const number = wanted.length === 1 ? 'one argument' : `${wanted.length} arguments`;
     throw new UsageError(`${command} needs ${number}, ${shape}; ${found}`, seeHelp(command));
   }
-  for (const [index, operand] of wanted.entries()) checkOperand(command, shape, operand, operands[index] ?? '');
+  for (const [index, text] of operands.entries()) checkOperand(command, shape, wanted[index] ?? 'path', text);
 }
 
 function checkOperand(command: CommandName, shape: string, operand: Operand, text: string): void {

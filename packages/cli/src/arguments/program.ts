@@ -58,16 +58,25 @@ function buildCommand(name: CommandName, options: readonly OptionName[]): Comman
   const spec: CommandSpec = commandSpec(name);
   const command = new Command(name)
     .description(spec.refused === undefined ? spec.description : `${spec.description}\n\n${spec.refused}.`)
-    .usage(`[OPTIONS] ${spec.operands.map((operand) => OPERANDS[operand][0]).join(' ')}`)
+    .usage(['[OPTIONS]', ...operandNames(spec)].join(' '))
     .helpOption('-h, --help', 'show this help')
     .configureHelp({ showGlobalOptions: false })
     .exitOverride();
-  for (const operand of spec.operands)
-    command.addArgument(new Argument(`<${OPERANDS[operand][0]}>`, OPERANDS[operand][1]));
+  for (const [index, operand] of spec.operands.entries()) {
+    const [name, help] = OPERANDS[operand];
+    const isOptional = spec.lastIsOptional === true && index === spec.operands.length - 1;
+    command.addArgument(new Argument(isOptional ? `[${name}]` : `<${name}>`, help));
+  }
   for (const option of options) command.addOption(buildOption(option, name));
   command.addHelpText('after', `\n${ENVIRONMENT}`);
   if (spec.hidden === true) command.summary('');
   return command;
+}
+
+/** `URL [TARGET]` */
+export function operandNames({ operands, lastIsOptional }: CommandSpec): string[] {
+  const names = operands.map((operand) => OPERANDS[operand][0]);
+  return lastIsOptional === true ? names.map((name, i) => (i < names.length - 1 ? name : `[${name}]`)) : names;
 }
 
 function buildOption(name: OptionName, command: CommandName): Option {

@@ -3,7 +3,15 @@
  * whole names with their values attached, two values of one option joined. Nothing is interpreted here but names.
  */
 
-import { COMMAND_NAMES, type CommandName, commandSpec, commandsBeginning, findCommand, isUrl } from '../commands.js';
+import {
+  COMMAND_NAMES,
+  type CommandName,
+  commandSpec,
+  commandsBeginning,
+  findCommand,
+  isUrl,
+  takes,
+} from '../commands.js';
 import { findLongName, LONG_NAMES, type OptionName, optionSpec, SHORT_NAMES } from '../options/index.js';
 import { closest } from './similar.js';
 import { UsageError } from './usage-error.js';
@@ -103,7 +111,7 @@ function splitCommand(words: readonly string[]): Pick<Rewritten, 'command' | 'im
   if (first === undefined) throw new UsageError('There is no command', seeHelp());
   const named = findCommand(first);
   if (named !== undefined) return { command: named, implied: false, operands: others };
-  const beginning = commandsBeginning(first).filter((name) => commandSpec(name).operands.length === others.length);
+  const beginning = commandsBeginning(first).filter((name) => takes(name, others.length));
   if (beginning.length === 1) return { command: beginning[0], implied: false, operands: others };
   const [second] = others;
   if (words.length === 2 && second !== undefined && isUrl(first) !== isUrl(second)) {

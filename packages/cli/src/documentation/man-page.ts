@@ -1,5 +1,6 @@
 /** The manual page in roff, from the tables: `redup man | man -l -`. */
 
+import { operandNames } from '../arguments/program.js';
 import { COMMAND_NAMES, commandSpec } from '../commands.js';
 import { OPTION_GROUPS, OPTION_NAMES, optionSpec } from '../options/index.js';
 import { isShown, type OptionGroup, type OptionSpec } from '../options/spec.js';
@@ -33,7 +34,7 @@ export function manPage(version: string): string {
     '.SH SYNOPSIS',
     ...supported.flatMap((name) => [
       `.B redup ${roff(name)}`,
-      `[OPTIONS] ${commandSpec(name).operands.join(' ').toUpperCase()}`,
+      ['[OPTIONS]', ...operandNames(commandSpec(name))].join(' '),
       '.br',
     ]),
     '.B redup',

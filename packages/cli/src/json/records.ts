@@ -7,7 +7,7 @@
 
 import * as z from 'zod';
 import { finding } from './findings.js';
-import { result } from './results.js';
+import { result, set } from './results.js';
 import { bytes, command, count, exitCode, literal, path, seconds } from './values.js';
 
 /** Rises when something that programs may rely on is renamed or removed. */
@@ -52,12 +52,46 @@ const file = z
 const volume = z
   .object({
     type: literal('volume'),
-    action: z.enum(['stored', 'fetched']),
+    action: z.enum(['stored', 'fetched', 'read']),
     name: z.string(),
     number: count,
     bytes,
+    sourceBytes: bytes.optional().describe('stored: how much of the source was read by now'),
+    done: count.optional().describe('read: how many of all volumes'),
+    total: count.optional().describe('read: how many there are to be read'),
   })
-  .meta({ id: 'volume', description: 'A volume is safely in the target, or was fetched and checked.' });
+  .meta({
+    id: 'volume',
+    description: 'A volume is safely in the target, was fetched and checked, or read to its end.',
+  });
+
+const metadata = z
+  .object({ type: literal('metadata'), action: z.enum(['copy', 'drop']), name: z.string() })
+  .meta({ id: 'metadata', description: 'A metadata file is copied into the archive directory, or its copy goes.' });
+
+const collection = z
+  .object({
+    type: literal('collection'),
+    lastFull: seconds.optional().describe('the last full backup'),
+    copied: count.optional().describe('metadata files; absent where none is needed'),
+  })
+  .meta({
+    id: 'collection',
+    description: 'The target was looked at, and the metadata that the command needs is here.',
+  });
+
+const setOfChanges = z
+  .object({
+    type: literal('set'),
+    set,
+    changes: count,
+    statistics: z.record(z.string(), z.unknown()).optional().describe('with --jsonstat: what was stored of them'),
+  })
+  .meta({ id: 'changed-set', description: 'Of --show-changes-in-set: the changes of this set follow.' });
+
+const change = z
+  .object({ type: literal('change'), change: z.enum(['new', 'changed', 'deleted']), ...path('path') })
+  .meta({ id: 'change', description: 'Of --show-changes-in-set: a file that changed.' });
 
 const recall = z
   .object({ type: literal('recall'), ready: count, total: count })
@@ -112,7 +146,7 @@ const warning = z
   .meta({ id: 'warning', description: 'Something is not as it should be; the command goes on.' });
 
 const notice = z
-  .object({ type: literal('notice'), message: z.string() })
+  .object({ type: literal('notice'), message: z.string(), level: literal('warning').optional() })
   .meta({ id: 'notice', description: 'For people.' });
 
 const error = z
@@ -134,6 +168,10 @@ export const record = z.union([
   progress,
   file,
   volume,
+  metadata,
+  collection,
+  setOfChanges,
+  change,
   restored,
   difference,
   entry,

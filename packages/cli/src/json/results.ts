@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { findingFields } from './findings.js';
-import { bytes, count, exitCode, literal, seconds } from './values.js';
+import { bytes, count, exitCode, literal, path, seconds } from './values.js';
 
 const type = literal('result');
 
@@ -38,6 +38,7 @@ const backup = z
       .boolean()
       .describe('false after a dry run, and when nothing had changed and --skip-if-no-change was given'),
     statistics,
+    storedStatistics: z.record(z.string(), z.unknown()).optional().describe('with --jsonstat'),
   })
   .meta({ id: 'backup-result' });
 
@@ -52,6 +53,7 @@ const restore = z
     bytes,
     volumes: count,
     problems: count.describe('entries that are not as they were stored'),
+    needed: z.array(z.string()).readonly().optional().describe('volumes, after a dry run'),
   })
   .meta({ id: 'restore-result' });
 
@@ -100,7 +102,7 @@ const list = z
   .object({ type, command: literal('list-current-files'), exitCode, files: count })
   .meta({ id: 'list-result' });
 
-const set = z
+export const set = z
   .object({
     type: z.enum(['full', 'inc']),
     time: seconds,
@@ -167,6 +169,24 @@ const cleanup = z
   })
   .meta({ id: 'cleanup-result' });
 
-export const result = z.discriminatedUnion('command', [backup, restore, verify, check, list, status, prune, cleanup]);
+const changes = z
+  .object({ type, command: literal('collection-status'), exitCode, shown: count.describe('sets') })
+  .meta({ id: 'changes-result', description: 'Of --show-changes-in-set.' });
+
+const history = z
+  .object({
+    type,
+    command: literal('collection-status'),
+    exitCode,
+    ...path('path'),
+    versions: z.array(z.object({ set, change: z.enum(['new', 'changed', 'deleted']) })).readonly(),
+  })
+  .meta({ id: 'history-result', description: 'Of --file-changed.' });
+
+export const result = z.union([
+  z.discriminatedUnion('command', [backup, restore, verify, check, list, status, prune, cleanup]),
+  changes,
+  history,
+]);
 
 export type ResultRecord = z.infer<typeof result>;

@@ -116,8 +116,7 @@ export const backupOptions = {
     kind: 'flag',
     group,
     commands: [...BACKUPS, 'collection-status'],
-    status: { refused: 'statistics files are not written yet; use --json for the figures of a run' },
-    help: 'store statistics in JSON beside the backup',
+    help: 'store and print the statistics as JSON; in the status, with --show-changes-in-set, what was stored',
   },
   workers: {
     kind: 'integer',

@@ -90,8 +90,7 @@ export const generalOptions = {
     arg: 'MODE',
     choices: ['full', 'partial'],
     default: 'partial',
-    help: 'fetch all metadata or what is needed',
-    status: 'silent',
+    help: 'copy all metadata of the target to the archive directory, or what is needed',
   },
   'check-remote': {
     ...target,

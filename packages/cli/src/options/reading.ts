@@ -85,15 +85,13 @@ export const readingOptions = {
     ...status,
     kind: 'text',
     arg: 'PATH',
-    status: { refused: 'the history of one file is not shown yet' },
-    help: 'history of one file',
+    help: 'when this file was stored, changed or deleted, in the last chain',
   },
   'show-changes-in-set': {
     ...status,
-    kind: 'text',
+    kind: 'integer',
     arg: 'N',
-    status: { refused: 'the changes of a set are not shown yet' },
-    help: 'files changed in the set N (0 is the last one)',
+    help: 'files that changed in a set of the last chain: 0 is the last one, 1 the one before; with --jsonstat -1 is all',
   },
 } as const satisfies OptionTable;
 

@@ -3,7 +3,8 @@
 import { BACKUPS, type OptionTable } from './spec.js';
 
 const group = 'Which files';
-const commands = [...BACKUPS, 'verify'] as const;
+const commands = [...BACKUPS, 'verify', 'restore'] as const;
+const local = [...BACKUPS, 'verify'] as const;
 const pattern = { kind: 'rule', arg: 'PATTERN', group, commands } as const;
 const list = { kind: 'rule', arg: 'FILE', group, commands } as const;
 const bare = { kind: 'bareRule', group, commands } as const;
@@ -25,11 +26,20 @@ export const selectionOptions = {
   },
   'include-filelist-stdin': { ...bare, hidden: true, help: 'as --include-filelist, from the standard input' },
   'exclude-filelist-stdin': { ...bare, hidden: true, help: 'as --exclude-filelist, from the standard input' },
-  'exclude-if-present': { ...pattern, arg: 'NAME', help: 'leave out folders that hold a file of this name' },
+  'exclude-if-present': {
+    ...pattern,
+    commands: local,
+    arg: 'NAME',
+    help: 'leave out folders that hold a file of this name',
+  },
   'exclude-older-than': { ...pattern, arg: 'TIME', help: 'leave out files not modified since TIME' },
-  'exclude-other-filesystems': { ...bare, help: 'do not enter other file systems' },
+  'exclude-other-filesystems': { ...bare, commands: local, help: 'do not enter other file systems' },
   'exclude-device-files': { ...bare, help: 'leave out devices' },
-  'files-from': { ...list, help: 'look at nothing but the files named here, one a line, relative to the source' },
+  'files-from': {
+    ...list,
+    commands: local,
+    help: 'look at nothing but the files named here, one a line, relative to the source',
+  },
   'null-separator': {
     kind: 'flag',
     group,

@@ -17,6 +17,8 @@ export const CHANGE_CODE: Readonly<Record<FileChange, number>> = { new: 4, chang
 
 export const WARNING_CODE: Readonly<Record<WarningCode, number>> = {
   ORPHANED_SIGNATURES: 2,
+  UNMATCHED_SIGNATURES: 4,
+  STATISTICS: GENERIC,
   INCOMPLETE_SET: 5,
   ORPHANED_SET: 6,
   UNREADABLE: 10,
@@ -32,5 +34,5 @@ export const WARNING_CODE: Readonly<Record<WarningCode, number>> = {
   SIGNATURES_UNUSABLE: GENERIC,
   CACHE: GENERIC,
   RESUMED: GENERIC,
-  TIME_BEFORE_FIRST: GENERIC,
+  TIME_BEFORE_FIRST: 11,
 };

@@ -43,18 +43,28 @@ export interface EventOutput {
   /** `--progress`: milliseconds between two reports. */
   readonly reportEveryMs: number | undefined;
   readonly now: () => number;
+  /** The source as the user spelled it, before paths in records of skipped entries. */
+  readonly source?: string;
+  /** The path that is restored: duplicity names what lies below it from there on. */
+  readonly restored?: string;
 }
 
-export function eventListener({ log, line, reportEveryMs, now }: EventOutput): EventListener {
-  let read = 0;
+export function eventListener({
+  log,
+  line,
+  reportEveryMs,
+  now,
+  source = '',
+  restored = '',
+}: EventOutput): EventListener {
   let lastReport = now();
   let recalled = -1;
   const started = lastReport;
+  const metadata = new MetadataTeller(log);
   return (event) => {
     if (log.options.json) log.json(jsonOfEvent(event));
     switch (event.type) {
       case 'progress':
-        read = event.bytes;
         line?.update(event);
         if (reportEveryMs !== undefined && now() - lastReport >= reportEveryMs) {
           reportProgress(log, event, (now() - started) / 1000);
@@ -69,15 +79,14 @@ export function eventListener({ log, line, reportEveryMs, now }: EventOutput): E
         return;
       case 'volume':
         line?.stored(event.action === 'stored' ? event.bytes : 0);
-        log.message({
-          level: 'info',
-          code: INFO_CODE.progress,
-          extra: event.action === 'stored' ? `${read}` : `${event.number}`,
-          lines: [`Processed volume ${event.number}`],
-        });
+        tellVolume(log, event);
+        return;
+      case 'metadata':
+      case 'collection':
+        metadata.tell(event);
         return;
       default:
-        tell(log, event);
+        tell(log, event, { source, top: wantedText(restored) });
     }
   };
 }
@@ -93,18 +102,63 @@ function tellRecall(log: Log, { ready, total }: RecallEvent, told: number): numb
   return ready;
 }
 
-function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' | 'recall' }>): void {
+/** Release 0.8 and 3 alike: what is synchronised, then the last full backup. */
+class MetadataTeller {
+  readonly #log: Log;
+  #told = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  tell(event: Extract<RedupEvent, { type: 'metadata' | 'collection' }>): void {
+    if (event.type === 'metadata') {
+      if (!this.#told) this.#log.notice('Synchronizing remote metadata to local cache...');
+      this.#told = true;
+      this.#log.notice(
+        event.action === 'copy'
+          ? `Copying ${event.name} to local cache.`
+          : `Deleting local ${event.name} (not authoritative at backend).`,
+      );
+      return;
+    }
+    const { copied, lastFull } = event;
+    if (copied === 0 && !this.#told) this.#log.notice('Local and Remote metadata are synchronized, no sync needed.');
+    this.#log.notice(`Last full backup date: ${lastFull === undefined ? 'none' : localTime(lastFull)}`);
+  }
+}
+
+function tellVolume(log: Log, event: Extract<RedupEvent, { type: 'volume' }>): void {
+  const [extra, text] =
+    event.action === 'stored'
+      ? [`${event.sourceBytes ?? 0}`, `Processed volume ${event.number}`]
+      : [`${event.done} ${event.total}`, `Processed volume ${event.done} of ${event.total}`];
+  if (event.action !== 'fetched') log.message({ level: 'info', code: INFO_CODE.progress, extra, lines: [text] });
+}
+
+type Told = Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' | 'recall' | 'metadata' | 'collection' }>;
+
+function wantedText(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return parts.map((part) => `${part}/`).join('');
+}
+
+function tell(log: Log, event: Told, { source, top }: { readonly source: string; readonly top: string }): void {
   switch (event.type) {
     case 'warning': {
       const code = WARNING_CODE[event.code];
-      const extra = event.path === undefined || code === GENERIC ? {} : { extra: quoted(pathText(event.path)) };
-      // duplicity does not call a socket a problem.
-      const level = event.code === 'SOCKET_SKIPPED' ? 'info' : 'warning';
-      log.message({ level, code, ...extra, lines: [event.message] });
+      // duplicity does not call a socket a problem, and names it as it lies on the disk.
+      const isSocket = event.code === 'SOCKET_SKIPPED';
+      const place = isSocket ? `${source.replace(/\/+$/, '')}/` : '';
+      const named = event.path !== undefined && code !== GENERIC;
+      const extra = named ? { extra: quoted(place + pathText(event.path)) } : {};
+      // Only names of archive files stand on lines of their own: a path may hold a newline that means nothing.
+      const lines = event.path === undefined ? event.message.split('\n') : [event.message];
+      log.message({ level: isSocket ? 'info' : 'warning', code, ...extra, lines });
       return;
     }
     case 'notice':
-      log.notice(event.message);
+      log.message({ level: event.level ?? 'notice', lines: [event.message] });
       return;
     case 'finding':
       tellFinding(log, event.finding);
@@ -119,9 +173,11 @@ function tell(log: Log, event: Exclude<RedupEvent, { type: 'progress' | 'phase' 
       });
       return;
     case 'restored': {
+      // As in duplicity the target itself is not worth a line.
       if (!log.tells('info')) return;
       const type = TYPE_WORDS[event.kind] ?? event.kind;
-      const path = pathText(event.path);
+      const path = textOf(event.path).slice(top.length);
+      if (path === '') return;
       log.message({
         level: 'info',
         code: INFO_CODE.restored,

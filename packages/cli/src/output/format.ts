@@ -58,3 +58,8 @@ export function clock(seconds: number): string {
 export function grouped(count: number): string {
   return `${Math.round(count)}`.replace(/\B(?=(\d{3})+$)/g, ',');
 }
+
+/** `1 entry`, `1,234 entries` */
+export function counted(count: number, one: string, many: string): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}

@@ -19,6 +19,11 @@ export interface Message {
   readonly asked?: true;
 }
 
+export interface ListWriter {
+  line(text: string): void;
+  close(): void;
+}
+
 /** Where bytes go. Written synchronously. */
 export interface Sink {
   readonly isTerminal: boolean;
@@ -85,6 +90,22 @@ export class Log {
     this.#gather(text);
   }
 
+  /** One message that was asked for, of very many lines: each is written as it comes. */
+  list(message: Omit<Message, 'lines'>): ListWriter {
+    const { json, out, records } = this.options;
+    for (const sink of records) sink.write(bytesOf(recordHead(message)));
+    return {
+      line: (text) => {
+        for (const sink of records) sink.write(bytesOf(recordLine(text)));
+        if (!json) this.#gather(this.#text({ ...message, lines: [text] }, out));
+      },
+      close: () => {
+        for (const sink of records) sink.write(bytesOf('\n'));
+        this.flush();
+      },
+    };
+  }
+
   flush(): void {
     if (this.#pendingBytes === 0) return;
     const bytes = Buffer.concat(this.#pending);
@@ -132,10 +153,17 @@ export class Log {
 const COLOURS: Partial<Record<Level, string>> = { error: '31', warning: '33' };
 
 /** `LEVEL CODE [EXTRA]`, the text with `. ` in front of each line, an empty line. */
-function record({ level, code = 1, extra, lines }: Message): Buffer {
-  const head = `${level.toUpperCase()} ${code}${extra === undefined ? '' : ` ${extra}`}`;
-  const text = lines.flatMap((line) => line.split('\n')).map((line) => `. ${line}\n`);
-  return bytesOf(`${head}\n${text.join('')}\n`);
+function record(message: Message): Buffer {
+  const text = message.lines.flatMap((line) => line.split('\n')).map(recordLine);
+  return bytesOf(`${recordHead(message)}${text.join('')}\n`);
+}
+
+function recordHead({ level, code = 1, extra }: Omit<Message, 'lines'>): string {
+  return `${level.toUpperCase()} ${code}${extra === undefined ? '' : ` ${extra}`}\n`;
+}
+
+function recordLine(line: string): string {
+  return `. ${line}\n`;
 }
 
 /** Local time as Python's logging writes it. */

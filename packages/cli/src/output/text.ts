@@ -3,46 +3,14 @@
  * as Python does it: such a text prints as the very bytes, and can be escaped for eyes and for terminals.
  */
 
-import { type ByteString, fromText, toText } from '../engine.js';
+import { type ByteString, fromText, toLosslessText } from '../engine.js';
 
 /** A byte string as text that loses nothing. */
-export function textOf(bytes: ByteString): string {
-  const text = toText(bytes);
-  if (!text.includes('\ufffd') || fromText(text) === bytes) return text;
-  let out = '';
-  for (let at = 0; at < bytes.length; ) {
-    const length = sequenceLength(bytes, at);
-    out +=
-      length > 0
-        ? Buffer.from(bytes.slice(at, at + length), 'latin1').toString('utf8')
-        : String.fromCharCode(0xdc00 + bytes.charCodeAt(at));
-    at += Math.max(1, length);
-  }
-  return out;
-}
-
-/** Length of the valid UTF-8 sequence at `at`, or 0. */
-function sequenceLength(bytes: ByteString, at: number): number {
-  const first = bytes.charCodeAt(at);
-  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  if (length === 0) return 0;
-  const piece = bytes.slice(at, at + length);
-  return Buffer.from(piece, 'latin1').toString('utf8').includes('\ufffd') && piece !== '\xef\xbf\xbd' ? 0 : length;
-}
-
-const ESCAPED_BYTE = /[\udc80-\udcff]/;
-const LONE = /(?<![\ud800-\udbff])[\udc80-\udcff]/g;
+export const textOf: (bytes: ByteString) => string = toLosslessText;
 
 /** The bytes to write for a text of `textOf`. */
 export function bytesOf(text: string): Buffer {
-  if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
-  const parts: Buffer[] = [];
-  let from = 0;
-  for (const { index, 0: char } of text.matchAll(LONE)) {
-    parts.push(Buffer.from(text.slice(from, index), 'utf8'), Buffer.from([char.charCodeAt(0) - 0xdc00]));
-    from = index + 1;
-  }
-  return Buffer.concat([...parts, Buffer.from(text.slice(from), 'utf8')]);
+  return Buffer.from(fromText(text), 'latin1');
 }
 
 /**

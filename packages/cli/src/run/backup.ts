@@ -3,7 +3,8 @@
 import { type BackupOptions, parseInterval, parseTime, type Repository } from '../engine.js';
 import { OK } from '../exit-codes.js';
 import type { Values } from '../options/index.js';
-import { localTime } from '../output/format.js';
+import { counted, localTime } from '../output/format.js';
+import { jsonLines } from '../output/json.js';
 import { statisticsLines } from '../output/statistics.js';
 import { selectionOf } from './selection.js';
 import { type Session, timeContext, withRepository } from './session.js';
@@ -22,13 +23,13 @@ export async function runBackup(session: Session): Promise<number> {
     const type = await backupType(repository, session);
     const result = await repository.backup({ source, type, signal, ...defined({ ...backupOptions(values), select }) });
     if (!result.stored && !dryRun) log.notice('Nothing has changed; nothing was stored');
+    if (result.storedStatistics !== undefined) log.notice(...jsonLines(result.storedStatistics));
     if (values['no-print-statistics'] !== true)
       log.message({ level: 'notice', lines: statisticsLines(result.statistics) });
     if (result.statistics.errors > 0) {
+      const { errors } = result.statistics;
       log.warning(
-        result.statistics.errors === 1
-          ? '1 entry could not be stored as it is; see the warning above'
-          : `${result.statistics.errors} entries could not be stored as they are; see the warnings above`,
+        `${counted(errors, 'entry could not be stored as it is', 'entries could not be stored as they are')}; see above`,
       );
     }
     session.report({
@@ -72,6 +73,7 @@ function backupOptions(values: Values): Partial<BackupOptions> {
     concurrency: values.concurrency === undefined ? undefined : Math.max(1, values.concurrency),
     listFiles: values['no-files-changed'] === true ? false : undefined,
     skipIfNoChange: values['skip-if-no-change'],
+    storeStatistics: values.jsonstat,
     force: values.force,
     dryRun: values['dry-run'],
   }) as Partial<BackupOptions>;

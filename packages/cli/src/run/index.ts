@@ -3,7 +3,7 @@
 import { arch, platform, release } from 'node:os';
 import type { Invocation } from '../arguments/parse.js';
 import { UsageError } from '../arguments/usage-error.js';
-import type { CommandName } from '../commands.js';
+import { type CommandName, commandSpec } from '../commands.js';
 import { exitCodeOf } from '../exit-codes.js';
 import type { ResultRecord } from '../json/results.js';
 import { GENERIC } from '../output/codes.js';
@@ -79,6 +79,8 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
       line,
       reportEveryMs: values.progress === true ? (values['progress-rate'] ?? DEFAULT_REPORT_S) * 1000 : undefined,
       now: () => performance.now(),
+      ...sourceOf(invocation),
+      restored: values['path-to-restore'] ?? '',
     });
     const outputIsBroken = (): boolean => out.isBroken;
     const report = (result: ResultRecord): void => log.json(result);
@@ -92,6 +94,14 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
     interruption.dispose();
     log.flush();
   }
+}
+
+/** What is walked: the source of a backup, the folder that a backup is verified against. */
+function sourceOf({ command, operands }: Invocation): { source?: string } {
+  const { operands: kinds } = commandSpec(command);
+  const index = kinds.findIndex((kind) => kind === 'source' || kind === 'target');
+  const source = operands[index];
+  return source === undefined ? {} : { source };
 }
 
 function recordSinks({ values }: Invocation): Sink[] {

@@ -1,23 +1,23 @@
 /** `restore`, `verify`, `list-current-files`. */
 
-import { type ArchiveTime, type FileEntry, formatTime, parseTime } from '../engine.js';
+import { UsageError } from '../arguments/usage-error.js';
+import { type ArchiveTime, type FileEntry, formatTime, parseTime, type RestoreResult } from '../engine.js';
 import { DIFFERENCES, OK } from '../exit-codes.js';
 import type { Values } from '../options/index.js';
 import { INFO_CODE } from '../output/codes.js';
 import { jsonPath, pathText, TYPE_WORDS } from '../output/events.js';
-import { grouped, humanBytes, localTime } from '../output/format.js';
+import { counted, grouped, humanBytes, localTime } from '../output/format.js';
 import { quoted } from '../output/text.js';
-import { selectionOf } from './selection.js';
+import { archiveSelectionOf, selectionOf } from './selection.js';
 import { type Session, timeContext, withRepository } from './session.js';
 import { defined } from './target.js';
 
 export async function runRestore(session: Session): Promise<number> {
-  const { values, log, invocation, signal } = session;
+  const { values, invocation, signal } = session;
   const [url = '', target = ''] = invocation.operands;
-  if (invocation.rules.length > 0) log.warning('Selection options such as --exclude have no effect on a restore');
+  const select = archiveSelectionOf(session);
   return withRepository(session, { url, purpose: 'read' }, async (repository) => {
     const dryRun = values['dry-run'] === true;
-    if (dryRun) log.notice('Required volumes to restore:');
     const result = await repository.restore({
       target,
       signal,
@@ -28,32 +28,41 @@ export async function runRestore(session: Session): Promise<number> {
         force: values.force,
         ignoreErrors: values['ignore-errors'],
         renames: values.rename,
+        select,
       }),
       ownership: values['no-restore-ownership'] === true ? 'skip' : 'restore',
     });
     const exitCode = result.problems > 0 ? DIFFERENCES : OK;
-    if (!dryRun) {
-      const done = `Restored ${grouped(result.files)} entries, ${humanBytes(result.bytes)}, as of ${localTime(result.time)}`;
-      if (result.problems === 0) log.notice(done);
-      else log.warning(`${done}; ${grouped(result.problems)} of them not as they were stored: see the warnings above`);
-    }
+    tellRestored(session, result);
     session.report({ type: 'result', command: 'restore', exitCode, dryRun, ...result });
     return exitCode;
   });
 }
 
+function tellRestored({ log }: Session, { needed, files, bytes, time, problems }: RestoreResult): void {
+  if (needed !== undefined) {
+    log.notice('Required volumes to restore:', ...(needed.length === 0 ? [''] : needed).map((name) => `\t${name}`));
+    return;
+  }
+  const done = `Restored ${counted(files, 'entry', 'entries')}, ${humanBytes(bytes)}, as of ${localTime(time)}`;
+  if (problems === 0) log.notice(done);
+  else log.warning(`${done}; ${grouped(problems)} of them not as stored: see the warnings above`);
+}
+
 export async function runVerify(session: Session): Promise<number> {
   const { values, log, invocation, signal } = session;
-  const [url = '', local = ''] = invocation.operands;
+  const [url = '', local] = invocation.operands;
   const compare =
     values['compare-data'] === true ? 'data' : values['compare-metadata'] === true ? 'metadata' : 'nothing';
-  const select = selectionOf(session, local);
+  if (local === undefined && (compare !== 'nothing' || invocation.rules.length > 0))
+    throw new UsageError('verify needs two arguments, URL TARGET: there is nothing to compare the backup with');
+  const select = local === undefined ? undefined : selectionOf(session, local);
   return withRepository(session, { url, purpose: 'read' }, async (repository) => {
     const result = await repository.verify({
-      local,
       compare,
       signal,
       ...defined({
+        local,
         time: restoreTime(values),
         path: values['path-to-restore'],
         ignoreErrors: values['ignore-errors'],
@@ -62,11 +71,14 @@ export async function runVerify(session: Session): Promise<number> {
     });
     const { files, differences, problems, volumes, bytes } = result;
     const exitCode = differences > 0 || problems > 0 ? DIFFERENCES : OK;
-    const read = `${grouped(volumes)} volume(s), ${humanBytes(bytes)}, were read back: hashes, encryption and structure are right`;
+    const read = `${counted(volumes, 'volume was', 'volumes were')} read back (${humanBytes(bytes)}): hashes, encryption and structure are right`;
     log.notice(`Verify complete: ${files} file(s) compared, ${differences} difference(s) found.`);
     if (problems > 0)
-      log.warning(`${grouped(problems)} entries or volumes could not be read back: see the warnings above`);
-    else if (compare === 'nothing') log.notice(`${read}; nothing was compared with ${local} (use --compare-data)`);
+      log.warning(
+        `${counted(problems, 'entry or volume', 'entries or volumes')} could not be read back: see the warnings above`,
+      );
+    else if (compare === 'nothing')
+      log.notice(`${read}; nothing was compared${local === undefined ? '' : ` with ${local} (use --compare-data)`}`);
     else log.notice(`${read}; ${compare === 'data' ? 'metadata and contents were' : 'metadata alone was'} compared`);
     session.report({ type: 'result', command: 'verify', exitCode, compared: compare, ...result });
     return exitCode;

@@ -2,7 +2,7 @@
 
 import { UsageError } from '../arguments/usage-error.js';
 import type { CommandName } from '../commands.js';
-import { type ArchiveTime, type CleanupPlan, type PrunePlan, parseTime, type RetentionRule } from '../engine.js';
+import { type CleanupPlan, type PrunePlan, parseTime, type RetentionRule } from '../engine.js';
 import { OK } from '../exit-codes.js';
 import { localTime } from '../output/format.js';
 import { type Session, timeContext, withRepository } from './session.js';
@@ -53,7 +53,6 @@ function ruleOf({ invocation: { command, operands }, values }: Session): Retenti
 }
 
 function tellPrune({ log, values }: Session, plan: PrunePlan, rule: RetentionRule): void {
-  tellLastFull(log, plan.lastFull);
   if (plan.neededByNewer.length > 0) {
     log.warning(
       'There are backup set(s) at time(s):',
@@ -88,8 +87,7 @@ function tellPrune({ log, values }: Session, plan: PrunePlan, rule: RetentionRul
   for (const time of times.reverse()) log.notice(`Deleting ${what} backup chain${at} ${time}`);
 }
 
-function tellCleanup({ log, values }: Session, { files, resumable, lastFull }: CleanupPlan): void {
-  tellLastFull(log, lastFull);
+function tellCleanup({ log, values }: Session, { files, resumable }: CleanupPlan): void {
   if (files.length === 0) {
     log.warning('No extraneous files found, nothing deleted in cleanup.');
     return;
@@ -109,8 +107,4 @@ function tellCleanup({ log, values }: Session, { files, resumable, lastFull }: C
       'Run redup again with the --force option to actually delete.',
     );
   }
-}
-
-function tellLastFull(log: Session['log'], time: ArchiveTime | undefined): void {
-  log.notice(`Last full backup date: ${time === undefined ? 'none' : localTime(time)}`);
 }

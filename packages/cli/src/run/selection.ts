@@ -28,6 +28,31 @@ export function selectionOf(session: Session, source: string): Selection | undef
   );
 }
 
+/** Rules that ask for more than an archive tells. */
+const NOT_FOR_ARCHIVES = ['exclude-if-present', 'exclude-other-filesystems', 'files-from'];
+
+/** What of a backup to restore; as in release 3.2 patterns are relative to its root. Release 0.8 ignores them. @throws UsageError */
+export function archiveSelectionOf(session: Session): Selection | undefined {
+  const { rules } = session.invocation;
+  if (rules.length === 0) return undefined;
+  const unfit = rules.filter(({ option }) => NOT_FOR_ARCHIVES.includes(option)).map(({ option }) => `--${option}`);
+  if (unfit.length > 0)
+    throw new UsageError(
+      `The following file selection options are not supported for restore: ${[...new Set(unfit)].join(', ')}`,
+    );
+  if (session.values['path-to-restore'] !== undefined) {
+    throw new UsageError(
+      '--path-to-restore cannot be combined with selection options on a restore',
+      'Use --path-to-restore for one path, or --include and --exclude for several.',
+    );
+  }
+  const separator = session.values['null-separator'] === true ? 'nul' : 'newline';
+  return compileSelection(
+    rules.map((rule) => toRule(rule, session)),
+    { separator },
+  );
+}
+
 function toRule({ option, value }: RuleArgument, { values }: Session): SelectionRule {
   switch (option) {
     case 'include':

@@ -67,6 +67,7 @@ function repositoryOptions({ values, onEvent }: Session): Partial<RepositoryOpti
     archiveDirectory: values['archive-dir'],
     name: values.name,
     temporaryDirectory: values.tempdir,
+    metadataSync: values['metadata-sync-mode'] === 'full' ? 'full' : undefined,
     prefixes: prefixesOf(values),
     timeSeparator: values['time-separator'],
     numericOwner: values['numeric-owner'],

@@ -4,14 +4,18 @@ import { type ChainStatus, type CollectionStatus, formatTime, type SetStatus } f
 import { OK } from '../exit-codes.js';
 import { INFO_CODE } from '../output/codes.js';
 import { localTime } from '../output/format.js';
+import { RULE, TYPE_AND_TIME, typeAndTime } from '../output/status-table.js';
+import { tellChanges, tellHistory } from './changes.js';
 import { type Session, withRepository } from './session.js';
 
 export async function runStatus(session: Session): Promise<number> {
-  const { log, invocation, signal } = session;
+  const { log, invocation, signal, values } = session;
   const [url = ''] = invocation.operands;
   return withRepository(session, { url, purpose: 'look' }, async (repository) => {
+    const { 'file-changed': path, 'show-changes-in-set': set } = values;
+    if (path !== undefined) return tellHistory(session, repository, path);
+    if (set !== undefined) return tellChanges(session, repository, set);
     const status = await repository.status({ signal });
-    log.notice(`Last full backup date: ${lastFull(status)}`);
     log.message({
       level: 'info',
       code: INFO_CODE.collectionStatus,
@@ -22,11 +26,6 @@ export async function runStatus(session: Session): Promise<number> {
     session.report({ type: 'result', command: 'collection-status', exitCode: OK, ...status });
     return OK;
   });
-}
-
-function lastFull({ chains }: CollectionStatus): string {
-  const last = chains.at(-1)?.sets[0];
-  return last === undefined ? 'none' : localTime(last.time);
 }
 
 /** duplicity names the class of its own that every storage is wrapped in. */
@@ -55,8 +54,6 @@ export function statusLines(status: CollectionStatus): string[] {
   ];
 }
 
-const RULE = '-------------------------';
-
 function chainLines({ start, end, sets }: ChainStatus): string[] {
   return [
     RULE,
@@ -64,14 +61,10 @@ function chainLines({ start, end, sets }: ChainStatus): string[] {
     `Chain end time: ${localTime(end)}`,
     `Number of contained backup sets: ${sets.length}`,
     `Total number of contained volumes: ${sets.reduce((sum, set) => sum + set.volumes, 0)}`,
-    columns('Type of backup set:', 'Time:', 'Num volumes:'),
-    ...sets.map((set) => columns(set.type === 'full' ? 'Full' : 'Incremental', localTime(set.time), `${set.volumes}`)),
+    `${TYPE_AND_TIME}   ${'Num volumes:'.padStart(15)}`,
+    ...sets.map((set) => `${typeAndTime(set)}   ${`${set.volumes}`.padStart(15)}`),
     RULE,
   ];
-}
-
-function columns(type: string, time: string, volumes: string): string {
-  return [type.padStart(20), time.padStart(30), volumes.padStart(15)].join('   ');
 }
 
 function leftovers({ orphanedSets, incompleteSets }: CollectionStatus): string[] {
@@ -79,9 +72,9 @@ function leftovers({ orphanedSets, incompleteSets }: CollectionStatus): string[]
   const incomplete = incompleteSets.length;
   if (orphaned + incomplete === 0) return ['No orphaned or incomplete backup sets found.'];
   return [
-    ...(orphaned === 0 ? [] : [`Also found ${orphaned} backup set(s) not part of any chain,`]),
-    ...(incomplete === 0 ? [] : [`and ${incomplete} incomplete backup set(s).`]),
-    'These may be deleted by running duplicity with the "cleanup" command.',
+    `Also found ${orphaned} backup set(s) not part of any chain,`,
+    `and ${incomplete} incomplete backup set(s).`,
+    'These may be deleted by running redup with the "cleanup" command.',
   ];
 }
 

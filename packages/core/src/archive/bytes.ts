@@ -26,9 +26,38 @@ export function asPath(bytes: ByteString): Path {
   return bytes as Path;
 }
 
-/** UTF-8 text to its byte string. */
+/** Not the second half of a pair: stands for the byte 0x80 to 0xff in its lower bits, as in Python's file names. */
+const ESCAPED_BYTES = /(?<![\ud800-\udbff])[\udc80-\udcff]/g;
+
+/** Text to its byte string: UTF-8, and the bytes that {@link toLosslessText} escaped. */
 export function fromText(text: string): ByteString {
-  return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+  if (isAscii(text)) return text;
+  let bytes = '';
+  let from = 0;
+  for (const { index, 0: char } of text.matchAll(ESCAPED_BYTES)) {
+    bytes += Buffer.from(text.slice(from, index), 'utf8').toString('latin1');
+    bytes += String.fromCharCode(char.charCodeAt(0) - 0xdc00);
+    from = index + 1;
+  }
+  return bytes + Buffer.from(text.slice(from), 'utf8').toString('latin1');
+}
+
+/** The place on disk that a text (of {@link toLosslessText}) names, as `node:fs` takes it. */
+export function diskPath(text: string): Buffer {
+  return Buffer.from(fromText(text), 'latin1');
+}
+
+/** As `toText`, but a byte that is no part of valid UTF-8 becomes a lone surrogate: nothing is lost, and `fromText` undoes it. */
+export function toLosslessText(bytes: ByteString): string {
+  const text = toText(bytes);
+  if (!text.includes('\ufffd')) return text;
+  let out = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = utf8SequenceLength(bytes, at);
+    out += length > 0 ? toText(bytes.slice(at, at + length)) : String.fromCharCode(0xdc00 + bytes.charCodeAt(at));
+    at += Math.max(1, length);
+  }
+  return out;
 }
 
 /** A byte string as text for a person: UTF-8 where valid; each byte that isn't part of valid UTF-8 becomes U+FFFD. */

@@ -34,7 +34,7 @@ export interface Manifest extends ManifestHeader {
   readonly volumes: ReadonlyMap<number, VolumeInfo>;
   /** Volumes from before a restart that came out shorter: they may still be stored, and say nothing. */
   readonly superseded?: ReadonlySet<number>;
-  readonly files?: readonly { readonly action: FileAction; readonly path: Path }[];
+  readonly files?: readonly ListedFile[];
 }
 
 /** Hosts and paths are quoted when they hold one of these. */
@@ -103,11 +103,21 @@ export interface ManifestReadOptions {
   readonly files?: 'keep' | 'skip';
 }
 
+export interface ListedFile {
+  readonly action: FileAction;
+  readonly path: Path;
+}
+
+/** A path as the file list of a manifest has it. */
+export function quotePath(path: Path): ByteString {
+  return formatPath(path);
+}
+
 /** Reads a manifest piece by piece: its file list may be far larger than the rest. */
 export class ManifestReader {
   readonly #keepFiles: boolean;
   readonly #volumes = new Map<number, VolumeInfo>();
-  readonly #files: { action: FileAction; path: Path }[] = [];
+  readonly #files: ListedFile[] = [];
   #header: ManifestHeader = {};
   #hasFiles = false;
   #inFiles = false;
@@ -130,6 +140,11 @@ export class ManifestReader {
     this.#rest += text.slice(from);
     // The longest honest line is a path of some thousand bytes, each escaped.
     if (this.#rest.length > 1 << 20) throw invalid('a line does not end');
+  }
+
+  /** The listed files read since the last call, which are forgotten: the list of a large backup need never be whole. */
+  takeFiles(): readonly ListedFile[] {
+    return this.#files.splice(0);
   }
 
   /** @throws RedupError MANIFEST_INVALID */

@@ -6,7 +6,14 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { gzip } from '@redup/compress';
 import type { Storage } from '@redup/storage';
-import { type Manifest, ManifestReader, type ManifestReadOptions, setKey, toText } from '../archive/index.js';
+import {
+  type ArchiveName,
+  type Manifest,
+  ManifestReader,
+  type ManifestReadOptions,
+  setKey,
+  toText,
+} from '../archive/index.js';
 import { type Collection, type NamedFile, setsOf } from '../collection/index.js';
 import { localError, RedupError } from '../errors.js';
 import { type Codec, readPieces } from '../volumes/index.js';
@@ -59,12 +66,19 @@ export async function readManifest(
 
 /** Makes the local copy of a manifest or signature file. */
 export async function mirror(context: SyncContext, file: NamedFile): Promise<void> {
-  const { directory } = context;
+  await writeCopy(context.directory, file.parsed, readRemote(context, file));
+}
+
+/** Writes a finished metadata file into the archive directory: manifests as they are, everything else gzipped. */
+export async function writeCopy(
+  directory: ArchiveDirectory,
+  parsed: ArchiveName,
+  plain: AsyncIterable<Uint8Array>,
+): Promise<void> {
   directory.create();
-  const place = directory.placeOf(file.parsed);
+  const place = directory.placeOf(parsed);
   const temporary = `${place}.tmp`;
-  const plain = readRemote(context, file);
-  const content = file.parsed.kind === 'manifest' ? plain : gzip(plain, { workers: 1 });
+  const content = parsed.kind === 'manifest' ? plain : gzip(plain, { workers: 1 });
   rmSync(temporary, { force: true });
   let fd: number;
   try {
@@ -112,7 +126,7 @@ export async function localSignatures(
 export function dropStaleCopies(
   directory: ArchiveDirectory,
   remote: Collection,
-  options: { readonly force: boolean },
+  options: { readonly force: boolean; onDrop?(place: string): void },
 ): number {
   const local = directory.collection();
   const remoteKeys = new Set(metadataFiles(remote).map(keyOf));
@@ -134,7 +148,11 @@ export function dropStaleCopies(
       },
     );
   }
-  for (const file of stale) directory.remove(directory.placeOfFile(file));
+  for (const file of stale) {
+    const place = directory.placeOfFile(file);
+    options.onDrop?.(place);
+    directory.remove(place);
+  }
   return stale.length;
 }
 

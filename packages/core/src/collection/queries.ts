@@ -30,6 +30,14 @@ export function latestChain(collection: Pick<Collection, 'chains'>): BackupChain
   return collection.chains.at(-1);
 }
 
+/** When the last full backup was made, of those that are complete. */
+export function lastFullOf({ chains }: Pick<Collection, 'chains'>): ArchiveTime | undefined {
+  return chains
+    .map(startTimeOf)
+    .sort((a, b) => a - b)
+    .at(-1);
+}
+
 /** The signatures that belong to exactly these sets. */
 export function signaturesFor(
   sets: readonly BackupSet[],

@@ -20,6 +20,7 @@ import {
   countUnchanged,
   emptyStatistics,
 } from './statistics.js';
+import { describeStatistics, type StoredStatistics } from './stored-statistics.js';
 import type { Workspace } from './workspace.js';
 
 export interface BackupOptions extends SourceOptions {
@@ -36,6 +37,8 @@ export interface BackupOptions extends SourceOptions {
   readonly concurrency?: number;
   /** List the changed files in the manifest; default true. */
   readonly listFiles?: boolean;
+  /** Store the figures in a JSON file beside the backup, as duplicity's `--jsonstat`. */
+  readonly storeStatistics?: boolean;
   /** Store nothing when an incremental backup finds no change. */
   readonly skipIfNoChange?: boolean;
   /** Begin anew though the target is empty while local copies of its metadata exist. */
@@ -51,6 +54,8 @@ export interface BackupResult {
   readonly fullTime: ArchiveTime;
   readonly volumes: number;
   readonly statistics: BackupStatistics;
+  /** With `storeStatistics`: what is stored of them, or would be. */
+  readonly storedStatistics?: StoredStatistics;
   /** False when nothing was stored: a dry run, or no change and `skipIfNoChange`. */
   readonly stored: boolean;
 }
@@ -87,7 +92,8 @@ export async function backup(workspace: Workspace, options: BackupOptions): Prom
 
 async function makeSet(workspace: Workspace, options: BackupOptions, source: Source): Promise<BackupResult> {
   const remote = await workspace.remoteCollection(options.signal);
-  dropStaleCopies(workspace.directory, remote, { force: options.force ?? false });
+  const onDrop = (place: string) => workspace.emit({ type: 'metadata', action: 'drop', name: place });
+  dropStaleCopies(workspace.directory, remote, { force: options.force ?? false, onDrop });
   const plan = await planSet(workspace, remote, {
     type: options.type ?? 'auto',
     allowSourceMismatch: options.allowSourceMismatch ?? false,
@@ -165,7 +171,7 @@ class BackupRun {
       stagingPath: (volume) => set.stagingPath(volume),
       store: (info, file) => set.storeVolume(info, file),
       stored: (info, file) => {
-        set.volumeStored(info, file);
+        set.volumeStored(info, file, this.#statistics.sourceFileSize);
       },
     });
     const store = new ChangeStore({
@@ -191,7 +197,10 @@ class BackupRun {
       await volumes.finish();
       await set.complete({ listFiles, volumes: volumes.volumes });
       this.#statistics.totalDestinationSizeChange = set.storedBytes;
-      return this.#result(volumes.volumes, true);
+      const result = this.#result(volumes.volumes, true);
+      if (result.storedStatistics !== undefined)
+        await set.storeStatistics(JSON.stringify(result.storedStatistics, undefined, 4));
+      return result;
     } finally {
       await set.close();
     }
@@ -336,8 +345,15 @@ class BackupRun {
 
   #result(volumes: number, stored: boolean): BackupResult {
     if (!stored) this.#statistics.endTime = this.#workspace.clock.now();
-    const { span, fullTime } = this.#plan;
+    const { span, fullTime, before } = this.#plan;
+    const { source, concurrency = 0, dryRun = false, storeStatistics = false } = this.#options;
     const type = span.type === 'full' ? 'full' : 'incremental';
-    return { type, time: span.time, fullTime, volumes, statistics: this.#statistics, stored };
+    const statistics = this.#statistics;
+    const named = typeof source === 'string' ? source : (this.#options.sourceName ?? '.');
+    const context = { action: span.type, skipped: !stored && !dryRun, fullTime, concurrency, source: named, before };
+    const storedStatistics = storeStatistics
+      ? { storedStatistics: describeStatistics(this.#workspace, statistics, context) }
+      : {};
+    return { type, time: span.time, fullTime, volumes, statistics, ...storedStatistics, stored };
   }
 }

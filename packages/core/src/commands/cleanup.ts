@@ -1,8 +1,9 @@
 /** `cleanup`: what belongs to no complete backup goes. */
 
 import { type ArchiveTime, setKey, toText } from '../archive/index.js';
-import { planCleanup, startTimeOf } from '../collection/index.js';
+import { lastFullOf, planCleanup } from '../collection/index.js';
 import { lockedWhen, namesOf, type RemovalOptions, remove } from './remove.js';
+import { tellCollection, warnOfLeftovers } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export type CleanupOptions = RemovalOptions<CleanupPlan>;
@@ -27,13 +28,12 @@ export async function cleanup(workspace: Workspace, options: CleanupOptions = {}
   const deletes = options.force === true && options.dryRun !== true;
   return lockedWhen(deletes, workspace, async () => {
     const remote = await workspace.remoteCollection(signal);
+    warnOfLeftovers(workspace, remote);
+    tellCollection(workspace, remote);
     const removal = planCleanup(remote);
     const begun = new Set(workspace.directory.partials().map((file) => setKey(file.parsed.span)));
     const resumable = remote.incompleteSets.filter((set) => begun.has(setKey(set.span))).at(-1)?.span.time;
-    const lastFull = remote.chains
-      .map(startTimeOf)
-      .sort((a, b) => a - b)
-      .at(-1);
+    const lastFull = lastFullOf(remote);
     const plan = {
       files: namesOf(removal).map(toText),
       ...(resumable === undefined ? {} : { resumable }),

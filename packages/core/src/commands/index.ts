@@ -1,5 +1,6 @@
 /** One file a command: the plot, told top down. */
 export * from './backup.js';
+export * from './changes.js';
 export * from './check/index.js';
 export * from './cleanup.js';
 export * from './list.js';
@@ -10,6 +11,7 @@ export * from './restore.js';
 export { canonicalSource } from './source.js';
 export type { BackupStatistics } from './statistics.js';
 export * from './status.js';
+export type { StoredStatistics } from './stored-statistics.js';
 export * from './sync.js';
 export * from './tar.js';
 export * from './verify.js';

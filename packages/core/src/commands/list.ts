@@ -6,17 +6,19 @@ import {
   type ByteString,
   END,
   type EntryType,
+  formatTime,
   MORE,
   type Moment,
   type Path,
   type PathOf,
 } from '../archive/index.js';
 import { localSignatures } from '../cache/index.js';
-import { chainAt, setsAt, signaturesFor } from '../collection/index.js';
+import { chainAt, setsAt, signaturesFor, startTimeOf } from '../collection/index.js';
 import { MergedSignatures } from '../delta/index.js';
 import { RedupError } from '../errors.js';
 import { isWithin } from '../tree/index.js';
 import { wantedPath } from './restore.js';
+import { synchronize } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export interface ListOptions {
@@ -65,6 +67,13 @@ export async function* list(workspace: Workspace, options: ListOptions): AsyncGe
     );
   }
   workspace.phase('metadata');
+  await synchronize(workspace, remote, files, options.signal);
+  if (options.time !== undefined && time < startTimeOf(chain)) {
+    workspace.warn(
+      'TIME_BEFORE_FIRST',
+      `No signature chain for the requested time. Using oldest available chain, starting at time ${formatTime(startTimeOf(chain))}.`,
+    );
+  }
   const merged = new MergedSignatures(await localSignatures(workspace.syncContext(options.signal), files));
   try {
     for (let entry = merged.next(); entry !== END; entry = merged.next()) {

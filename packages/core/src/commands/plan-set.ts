@@ -17,6 +17,7 @@ import {
 import { loadManifest, localSignatures, readManifest, readRemote, type SyncContext } from '../cache/index.js';
 import {
   type BackupChain,
+  type BackupSet,
   type Collection,
   endOf,
   latestChain,
@@ -28,6 +29,7 @@ import {
 import type { SignatureFile } from '../delta/index.js';
 import { RedupError } from '../errors.js';
 import { findResumable, type ResumePlan } from './resume.js';
+import { synchronize } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export interface SetPlan {
@@ -36,6 +38,8 @@ export interface SetPlan {
   readonly signatures: readonly SignatureFile[];
   /** The full backup that this set is or builds on. */
   readonly fullTime: ArchiveTime;
+  /** The sets of its chain, oldest first; none for a full set. */
+  readonly before: readonly BackupSet[];
   /** An interrupted backup that this one goes on with. */
   readonly resume?: ResumePlan;
 }
@@ -63,12 +67,16 @@ export async function planSet(workspace: Workspace, remote: Collection, options:
     ? undefined
     : await findResumable(workspace, remote, { host: workspace.hostName, ...options });
   if (resume !== undefined) return planResumed(workspace, remote, chain, resume, options);
-  const base = options.type === 'full' ? undefined : incrementalBase(workspace, remote, chain, options);
+  const { base, whyFull } = incrementalBase(workspace, remote, chain, options);
+  await synchronize(workspace, remote, base === undefined ? [] : neededFor(base), options.signal);
+  if (whyFull === 'too old') workspace.notice('Last full backup is too old, forcing full backup');
+  if (whyFull === 'no signatures') workspace.notice('No signatures found, switching to full backup.', 'warning');
   const time = await nextTime(workspace, remote, chain, options.signal);
-  if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time };
+  if (base === undefined) return { span: { type: 'full', time }, signatures: [], fullTime: time, before: [] };
   await checkContinues(workspace, base.chain, options);
   const signatures = await signaturesHere(workspace, base.signatures, options.signal);
-  return { span: { type: 'inc', start: endOf(base.chain), time }, signatures, fullTime: startTimeOf(base.chain) };
+  const span = { type: 'inc', start: endOf(base.chain), time } as const;
+  return { span, signatures, fullTime: startTimeOf(base.chain), before: setsOf(base.chain) };
 }
 
 /** Like duplicity, an interrupted backup is finished first, whatever type was asked for. */
@@ -83,7 +91,7 @@ async function planResumed(
   workspace.notice(
     `Going on with the backup of ${formatTime(span.time)} that was interrupted after volume ${kept.length}`,
   );
-  if (span.type === 'full') return { span, signatures: [], fullTime: span.time, resume };
+  if (span.type === 'full') return { span, signatures: [], fullTime: span.time, before: [], resume };
   const files = chain === undefined ? undefined : signaturesFor(setsOf(chain), remote.signatureChains);
   if (chain === undefined || files === undefined) {
     throw new RedupError(
@@ -94,9 +102,10 @@ async function planResumed(
       },
     );
   }
+  await synchronize(workspace, remote, neededFor({ chain, signatures: files }), options.signal);
   await checkContinues(workspace, chain, options);
   const signatures = await signaturesHere(workspace, files, options.signal);
-  return { span, signatures, fullTime: startTimeOf(chain), resume };
+  return { span, signatures, fullTime: startTimeOf(chain), before: setsOf(chain), resume };
 }
 
 interface Base {
@@ -104,33 +113,31 @@ interface Base {
   readonly signatures: readonly NamedFile[];
 }
 
+/** What an incremental backup builds on, or why a full one is made though it was not asked for. */
 function incrementalBase(
   workspace: Workspace,
   remote: Collection,
   chain: BackupChain | undefined,
-  options: PlanOptions,
-): Base | undefined {
+  { type, fullIfOlderThan }: PlanOptions,
+): { readonly base?: Base; readonly whyFull?: 'no signatures' | 'too old' } {
+  if (type === 'full') return {};
   const signatures = chain === undefined ? undefined : signaturesFor(setsOf(chain), remote.signatureChains);
   if (chain === undefined || signatures === undefined) {
-    if (options.type === 'incremental') {
+    if (type === 'incremental') {
       throw new RedupError('NO_SIGNATURES', 'There is no backup that an incremental one could continue', {
         hint: 'Make a full backup first. If there should be one, check the URL and --file-prefix.',
       });
     }
-    if (chain !== undefined) {
-      workspace.warn(
-        'SIGNATURES_UNUSABLE',
-        `The chain that ends at ${formatTime(endOf(chain))} has no signatures for its last set; a full backup is made`,
-      );
-    }
-    return undefined;
+    return { whyFull: 'no signatures' };
   }
-  const { fullIfOlderThan } = options;
-  if (fullIfOlderThan !== undefined && startTimeOf(chain) < workspace.now() - fullIfOlderThan) {
-    workspace.notice('The last full backup is too old; a full backup is made');
-    return undefined;
-  }
-  return { chain, signatures };
+  if (fullIfOlderThan !== undefined && startTimeOf(chain) < workspace.now() - fullIfOlderThan)
+    return { whyFull: 'too old' };
+  return { base: { chain, signatures } };
+}
+
+function neededFor({ chain, signatures }: Base): readonly NamedFile[] {
+  const { manifest } = chain.incrementals.at(-1) ?? chain.full;
+  return manifest === undefined ? signatures : [manifest, ...signatures];
 }
 
 /** The time of the new set must be later than everything stored: names and chains depend on it. */

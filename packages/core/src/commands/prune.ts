@@ -2,8 +2,8 @@
 
 import { type ArchiveTime, toText } from '../archive/index.js';
 import {
-  type BackupChain,
   endOf,
+  lastFullOf,
   planRetention,
   type RetentionPlan,
   type RetentionRule,
@@ -12,6 +12,7 @@ import {
 } from '../collection/index.js';
 import { RedupError } from '../errors.js';
 import { lockedWhen, namesOf, type RemovalOptions, remove } from './remove.js';
+import { tellCollection, warnOfLeftovers } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export interface PruneOptions extends RemovalOptions<PrunePlan> {
@@ -85,8 +86,10 @@ export async function prune(workspace: Workspace, options: PruneOptions): Promis
   const deletes = options.force === true && options.dryRun !== true;
   return lockedWhen(deletes, workspace, async () => {
     const remote = await workspace.remoteCollection(signal);
+    warnOfLeftovers(workspace, remote);
+    tellCollection(workspace, remote);
     const removal = planRetention(remote, rule);
-    const plan = describe(removal, remote.chains, rule);
+    const plan = describe(removal, lastFullOf(remote), rule);
     options.onPlan?.(plan);
     if (deletes) await remove(workspace, removal, signal);
     return { ...plan, deleted: deletes && plan.files.length > 0 };
@@ -100,12 +103,8 @@ function checkRule(rule: RetentionRule): void {
   });
 }
 
-function describe(removal: RetentionPlan, all: readonly BackupChain[], rule: RetentionRule): PrunePlan {
+function describe(removal: RetentionPlan, lastFull: ArchiveTime | undefined, rule: RetentionRule): PrunePlan {
   const spared = rule.remove === 'incrementals-of-all-but-full' ? 1 : 0;
-  const lastFull = all
-    .map(startTimeOf)
-    .sort((a, b) => a - b)
-    .at(-1);
   return {
     rule,
     chains: removal.chains.map((chain) => ({

@@ -27,6 +27,7 @@ import {
   volumeMissing,
   volumeSize,
 } from '../volumes/index.js';
+import { synchronize } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export interface PlannedVolume {
@@ -77,9 +78,16 @@ export async function planReading(
     workspace.warn('TIME_BEFORE_FIRST', 'The time lies before the first backup; the first one is used');
   }
   workspace.phase('metadata');
+  const wanted = setsAt(chain, time);
+  await synchronize(
+    workspace,
+    remote,
+    wanted.flatMap(({ manifest }) => manifest ?? []),
+    options.signal,
+  );
   const sets = [];
   const damagedManifests = [];
-  for (const set of setsAt(chain, time)) {
+  for (const set of wanted) {
     if (set.manifest === undefined) continue;
     const manifest = await loadManifest(workspace.syncContext(options.signal), set.manifest);
     const volumes = volumesFor(manifest, options.path).map((info) => plannedVolume(set, info));
@@ -192,7 +200,9 @@ export interface OpenPlanOptions {
 
 /** How far reading has come. */
 export interface ReadCounts {
+  /** Fetched, and of those read to their end. */
   volumes: number;
+  done: number;
   bytes: number;
   damaged: number;
 }
@@ -203,12 +213,13 @@ export function openPlan(
   plan: ReadPlan,
   options: OpenPlanOptions,
 ): { merged: MergedSets; counts: ReadCounts } {
-  const counts: ReadCounts = { volumes: 0, bytes: 0, damaged: plan.damagedManifests.length };
+  const counts: ReadCounts = { volumes: 0, done: 0, bytes: 0, damaged: plan.damagedManifests.length };
   for (const { message, subject } of plan.damagedManifests)
     workspace.warn('DAMAGED_VOLUME', message, subject === undefined ? {} : { object: subject });
+  const total = plan.sets.reduce((sum, { volumes }) => sum + volumes.length, 0);
   const readers = plan.sets.map(({ volumes }, index) => {
     return new SetReader({
-      volumes: volumes.map((volume) => volumeSource(workspace, volume, index, counts, options)),
+      volumes: volumes.map((volume) => volumeSource(workspace, volume, { setIndex: index, counts, total }, options)),
       fetchAhead: workspace.storage.localPath === undefined,
       ...(options.onMember === undefined ? {} : { onMember: (member) => options.onMember?.(index, member) }),
       onDamage: (name, error) => {
@@ -226,8 +237,7 @@ export function openPlan(
 function volumeSource(
   workspace: Workspace,
   volume: PlannedVolume,
-  setIndex: number,
-  counts: ReadCounts,
+  { setIndex, counts, total }: { readonly setIndex: number; readonly counts: ReadCounts; readonly total: number },
   { signal, checked, prove, onDoubt }: OpenPlanOptions,
 ): VolumeSource {
   const { info, file, name } = volume;
@@ -260,6 +270,16 @@ function volumeSource(
       const release = async () => {
         await stored.return();
         await fetched.release();
+        const done = ++counts.done;
+        workspace.emit({
+          type: 'volume',
+          action: 'read',
+          name,
+          number: info.number,
+          bytes: fetched.bytes,
+          done,
+          total,
+        });
       };
       const content = (bytes: AsyncIterable<Uint8Array>) => workspace.codec.read(bytes, file.parsed.encoding, name);
       // Checksums inside a volume stand at its end: without a hash it is read twice, so that nothing wrong gets out.

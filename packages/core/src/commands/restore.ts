@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from 'node:path';
 import {
   type ArchiveTime,
   asPath,
+  diskPath,
   END,
   fromText,
   MORE,
@@ -18,7 +19,7 @@ import {
 import { ContentReader } from '../delta/index.js';
 import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
 import { ProgressReporter } from '../events.js';
-import { isWithin, relativeTo, TreeWriter, trimSlashes } from '../tree/index.js';
+import { isWithin, relativeTo, type Selection, TreeWriter, trimSlashes } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
 import { checkVolumes, openPlan, planReading, type ReadPlan, recallVolumes, requireVolumes } from './read-plan.js';
 import type { Workspace } from './workspace.js';
@@ -38,6 +39,8 @@ export interface RestoreOptions {
   readonly ignoreErrors?: boolean;
   /** Sub-paths to restore elsewhere in the target; the longest that fits an entry counts. */
   readonly renames?: readonly (readonly [from: string, to: string])[];
+  /** Which entries to restore, by paths as the archive has them (`compileSelection` without a root); not with `path`. */
+  readonly select?: Selection;
   /** Only say which volumes are needed. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
@@ -52,6 +55,8 @@ export interface RestoreResult {
   readonly volumes: number;
   /** Entries that are not as they were stored: above 0, not everything asked for was restored. */
   readonly problems: number;
+  /** Of a dry run: the volumes that would be read, in order. */
+  readonly needed?: readonly string[];
 }
 
 /** @throws RedupError NO_BACKUP, PATH_NOT_FOUND, TARGET_NOT_EMPTY, VOLUME_MISSING, VOLUME_HASH, …; StorageError; OpenPgpError */
@@ -66,7 +71,7 @@ export async function restore(workspace: Workspace, options: RestoreOptions): Pr
       ...signalOf(options),
     });
     if (!options.ignoreErrors) requireVolumes(plan);
-    if (options.dryRun) return describe(workspace, plan);
+    if (options.dryRun) return describe(plan);
     return await new RestoreRun(workspace, options, plan, path).execute();
   } finally {
     workspace.dispose();
@@ -93,11 +98,11 @@ function signalOf({ signal }: { readonly signal?: AbortSignal }): { signal: Abor
 
 /** Before anything is fetched: whether the target may be written to. */
 function checkTarget({ target, force }: RestoreOptions): void {
-  const stats = lstatSync(target, { throwIfNoEntry: false });
+  const stats = lstatSync(diskPath(target), { throwIfNoEntry: false });
   if (stats === undefined || force) return;
   let empty = false;
   try {
-    empty = readdirSync(target).length === 0;
+    empty = readdirSync(diskPath(target)).length === 0;
   } catch {
     // Not a directory: it is in the way just as much.
   }
@@ -112,15 +117,11 @@ function checkTarget({ target, force }: RestoreOptions): void {
   );
 }
 
-function describe(workspace: Workspace, plan: ReadPlan): RestoreResult {
-  let volumes = 0;
-  let bytes = 0;
-  for (const volume of plan.sets.flatMap((set) => set.volumes)) {
-    volumes++;
-    bytes += Math.max(0, volume.file?.size ?? 0);
-    workspace.notice(`Needed: ${volume.name}`);
-  }
-  return { time: plan.time, files: 0, bytes, volumes, problems: 0 };
+function describe(plan: ReadPlan): RestoreResult {
+  const volumes = plan.sets.flatMap((set) => set.volumes);
+  const bytes = volumes.reduce((sum, { file }) => sum + Math.max(0, file?.size ?? 0), 0);
+  const needed = volumes.map(({ name }) => name);
+  return { time: plan.time, files: 0, bytes, volumes: needed.length, problems: 0, needed };
 }
 
 class RestoreRun {
@@ -131,6 +132,9 @@ class RestoreRun {
   readonly #renames: readonly { readonly from: Path; readonly to: Path }[];
   readonly #progress: ProgressReporter;
   #writer: TreeWriter | undefined;
+  /** Folders looked through for what is selected below them, outermost first; and the last one left out. */
+  readonly #pending: PathVersions[] = [];
+  #excluded: Path | undefined;
   /** For a single file or link: its own name below the target's parent. */
   #rootName: Path = ROOT;
   #files = 0;
@@ -169,7 +173,7 @@ class RestoreRun {
         }
         signal?.throwIfAborted();
         if (!isWithin(group.path, this.#wanted)) continue;
-        await this.#restoreEntry(group, content);
+        for (const wanted of this.#selected(group)) await this.#restoreEntry(wanted, content);
         this.#progress.update(this.#files, this.#bytes, counts.bytes, group.path);
       }
     } finally {
@@ -192,11 +196,27 @@ class RestoreRun {
     };
   }
 
+  /** The entry if it is wanted, behind the folders above it that were only looked through until now. */
+  #selected(group: PathVersions): readonly PathVersions[] {
+    const { select } = this.#options;
+    if (select === undefined || group.path === ROOT) return [group];
+    if (this.#excluded !== undefined && isWithin(group.path, this.#excluded)) return [];
+    const { header, kind } = (group.versions.at(-1) ?? group.versions[0]).entry;
+    if (kind === 'deleted') return [];
+    while (this.#pending.length > 0 && !isWithin(group.path, this.#pending.at(-1)?.path ?? ROOT)) this.#pending.pop();
+    const { type, mtime } = header;
+    const verdict = select({ path: group.path, type, mtime, device: 0 });
+    if (verdict === 'include') return [...this.#pending.splice(0), group];
+    if (verdict === 'exclude') this.#excluded = group.path;
+    else if (type === 'directory') this.#pending.push(group);
+    return [];
+  }
+
   async #restoreEntry(group: PathVersions, content: ContentReader): Promise<void> {
     const last = group.versions.at(-1) ?? group.versions[0];
     const { header, kind } = last.entry;
     if (kind === 'deleted') return;
-    this.#found = true;
+    this.#found ||= group.path !== ROOT || this.#options.select === undefined;
     const path = this.#placeOf(relativeTo(group.path, this.#wanted));
     try {
       this.#writer ??= this.#openTarget(header, path === ROOT && header.type !== 'directory');
@@ -250,7 +270,7 @@ class RestoreRun {
   #openTarget(first: TarHeader, isSingle: boolean): TreeWriter {
     const { target, force = false, ownership = 'restore' } = this.#options;
     const place = resolve(target);
-    const existing = lstatSync(place, { throwIfNoEntry: false });
+    const existing = lstatSync(diskPath(place), { throwIfNoEntry: false });
     if (isSingle && existing?.isDirectory() === true) {
       throw new RedupError('TARGET_NOT_EMPTY', `${target} is a directory, but a single ${first.type} is restored`, {
         subject: target,
@@ -260,7 +280,7 @@ class RestoreRun {
     const root = isSingle ? dirname(place) : place;
     if (isSingle) this.#rootName = asPath(fromText(basename(place)));
     try {
-      mkdirSync(root, { recursive: true });
+      mkdirSync(diskPath(root), { recursive: true });
       return new TreeWriter({
         root: trimSlashes(fromText(root)),
         replace: force,
@@ -296,8 +316,11 @@ class RestoreRun {
 
   #nothing(): RedupError {
     if (this.#wanted === '') {
-      return new RedupError('NO_BACKUP', 'Nothing was found to restore', {
-        hint: 'Another time may hold something: see collection-status.',
+      return new RedupError('NO_BACKUP', 'No files found in archive - nothing restored.', {
+        hint:
+          this.#options.select === undefined
+            ? 'Another time may hold something: see collection-status.'
+            : 'Nothing in it is selected: compare the patterns with what list-current-files prints.',
       });
     }
     const subject = toText(this.#wanted);

@@ -4,7 +4,17 @@
  * volumes · local copies · signatures · manifest (only then does the set exist) · partial files removed.
  */
 
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isStorageError, type StoredObject } from '@redup/storage';
 import {
@@ -23,9 +33,10 @@ import {
   toText,
   type VolumeInfo,
 } from '../archive/index.js';
+import { writeCopy } from '../cache/index.js';
 import { SignatureWriter } from '../delta/index.js';
 import { localError, RedupError } from '../errors.js';
-import { type SealedFile, Sealer } from '../volumes/index.js';
+import { readPieces, type SealedFile, Sealer } from '../volumes/index.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
 import { SealedVolumes, type StoredMark } from './sealed-volumes.js';
@@ -101,7 +112,7 @@ export class RunningSet {
     }
     for (const { info, file } of resume.sealed) {
       await this.storeVolume(info, file);
-      this.volumeStored(info, file);
+      this.volumeStored(info, file, 0);
       rmSync(file.path, { force: true });
     }
   }
@@ -132,8 +143,11 @@ export class RunningSet {
     this.#marks.set(info.number, await this.#putOver(name, file));
   }
 
-  /** A volume is safe in the target: only now does the partial manifest name it. */
-  volumeStored(info: VolumeInfo, file: SealedFile): void {
+  /**
+   * A volume is safe in the target: only now does the partial manifest name it.
+   * @param sourceBytes how much of the source was read by now
+   */
+  volumeStored(info: VolumeInfo, file: SealedFile, sourceBytes: number): void {
     const path = this.#manifestPartPath;
     // What is in the volume is described on disk before the volume is named.
     this.#signatures?.sync();
@@ -153,7 +167,14 @@ export class RunningSet {
     this.#marks.delete(info.number);
     this.storedBytes += file.size;
     const name = toText(formatName(this.#name('volume', { volume: info.number }), this.#workspace.prefixes));
-    this.#workspace.emit({ type: 'volume', action: 'stored', name, number: info.number, bytes: file.size });
+    this.#workspace.emit({
+      type: 'volume',
+      action: 'stored',
+      name,
+      number: info.number,
+      bytes: file.size,
+      sourceBytes,
+    });
   }
 
   listFile(action: FileAction, path: Path): void {
@@ -179,6 +200,19 @@ export class RunningSet {
     const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), this.#workspace.metadataEncoding);
     await this.#put(this.#name('manifest'), sealed);
     this.#removePartials();
+  }
+
+  /** Stores a text beside the set, which exists by now, and a copy of it here. */
+  async storeStatistics(text: string): Promise<void> {
+    const path = join(this.#workspace.temporaryFolder(), 'statistics');
+    try {
+      writeFileSync(path, text);
+    } catch (error) {
+      throw localError('write the temporary file', path, error);
+    }
+    const name = this.#name('statistics');
+    await writeCopy(this.#workspace.directory, name, readPieces(path));
+    await this.#put(name, await this.#seal(path, this.sealer, this.stagingPath(0)), 'replace');
   }
 
   /** Forgets the set: nothing of it is to be kept, here or (if it never came that far) in the target. */

@@ -1,6 +1,6 @@
 /** What a backup is made of: a folder of this machine, or entries that a program gives. */
 
-import { type ByteString, fromText, type MORE, type Path, toText } from '../archive/index.js';
+import { type ByteString, fromText, type MORE, type Path } from '../archive/index.js';
 import { RedupError } from '../errors.js';
 import { GivenEntries, type Selection, type SourceEntry, trimSlashes, type WalkItem, walk } from '../tree/index.js';
 import type { Workspace } from './workspace.js';
@@ -51,7 +51,7 @@ export function openSource(workspace: Workspace, options: SourceOptions): Source
 
 function openFolder(workspace: Workspace, folder: string, { select, followLinks = false }: SourceOptions): Source {
   const root = fromText(folder);
-  const onSocket = (path: Path) => workspace.warn('SOCKET_SKIPPED', `Skipped the socket ${toText(path)}`, { path });
+  const onSocket = (path: Path) => workspace.socketSkipped(root, path);
   const items = walk({ root, followLinks, onSocket, ...(select === undefined ? {} : { select }) });
   const first = items.next();
   return {

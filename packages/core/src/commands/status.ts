@@ -11,6 +11,7 @@ import {
   signaturesFor,
   startTimeOf,
 } from '../collection/index.js';
+import { tellCollection, warnOfLeftovers } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
 export interface SetStatus {
@@ -49,6 +50,8 @@ export async function status(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<CollectionStatus> {
   const remote = await workspace.remoteCollection(options.signal);
+  warnOfLeftovers(workspace, remote);
+  tellCollection(workspace, remote);
   const last = latestChain(remote);
   const chains = remote.chains.map((chain) => {
     const continued = chain === last && signaturesFor(setsOf(chain), remote.signatureChains) !== undefined;
@@ -95,7 +98,7 @@ function describeChain(chain: BackupChain, primary: boolean): ChainStatus {
   return { sets: setsOf(chain).map(describeSet), start: startTimeOf(chain), end: endOf(chain), primary };
 }
 
-function describeSet(set: BackupSet): SetStatus {
+export function describeSet(set: BackupSet): SetStatus {
   const files = [...set.volumes.values(), ...(set.manifest === undefined ? [] : [set.manifest])];
   return {
     type: set.span.type,

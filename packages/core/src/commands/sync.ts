@@ -25,12 +25,14 @@ export async function sync(workspace: Workspace, options: SyncOptions = {}): Pro
   const lock = acquireLock(directory.path);
   try {
     const remote = await workspace.remoteCollection(signal);
-    const dropped = dropStaleCopies(directory, remote, { force });
+    const onDrop = (name: string) => workspace.emit({ type: 'metadata', action: 'drop', name });
+    const dropped = dropStaleCopies(directory, remote, { force, onDrop });
     workspace.phase('metadata');
     const fetched: string[] = [];
     for (const file of metadataFiles(remote)) {
       if (directory.has(file.parsed)) continue;
       signal?.throwIfAborted();
+      workspace.emit({ type: 'metadata', action: 'copy', name: toText(file.name) });
       await mirror(workspace.syncContext(signal), file);
       fetched.push(toText(file.name));
     }

@@ -34,8 +34,8 @@ import { wantedPath } from './restore.js';
 import type { Workspace } from './workspace.js';
 
 export interface VerifyOptions {
-  /** The directory or file to compare with. */
-  readonly local: string;
+  /** The directory or file to compare with; may be left out where nothing is compared. */
+  readonly local?: string;
   readonly time?: Moment;
   /** Only this path of the backup; `local` is then its counterpart. */
   readonly path?: PathOf;
@@ -65,9 +65,12 @@ export interface VerifyResult {
 /** @throws RedupError NO_BACKUP, PATH_NOT_FOUND, SOURCE_MISSING, VOLUME_MISSING, VOLUME_HASH, …; StorageError; OpenPgpError */
 export async function verify(workspace: Workspace, options: VerifyOptions): Promise<VerifyResult> {
   try {
-    const root = trimSlashes(fromText(options.local));
-    const { select, signal } = options;
-    const items = walk({ root, ...(select === undefined ? {} : { select }) });
+    const { local, compare, select, signal } = options;
+    if (local === undefined && compare !== 'nothing')
+      throw new RedupError('BAD_OPTION', 'There is nothing to compare the backup with', { hint: 'Name a folder.' });
+    const root = trimSlashes(fromText(local ?? ''));
+    const onSocket = (path: Path) => workspace.socketSkipped(root, path);
+    const items = local === undefined ? NOTHING : walk({ root, onSocket, ...(select === undefined ? {} : { select }) });
     const first = items.next();
     const path = wantedPath(options.path);
     const remote = await workspace.remoteCollection(signal);
@@ -114,6 +117,8 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
     workspace.dispose();
   }
 }
+
+const NOTHING: Iterator<WalkItem, void, undefined> = { next: () => ({ done: true, value: undefined }) };
 
 /** The local walk with one item of look-ahead. */
 class LocalItems {

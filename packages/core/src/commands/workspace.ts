@@ -7,12 +7,14 @@ import type { Path } from '../archive/index.js';
 import {
   type ArchiveTime,
   asTime,
+  type ByteString,
   type Encoding,
   fromText,
   localStandardOffset,
   type Moment,
   type NamePrefixes,
   parseTime,
+  toText,
 } from '../archive/index.js';
 import { ArchiveDirectory, nameForUrl, type SyncContext } from '../cache/index.js';
 import { type Collection, collect, type Listed } from '../collection/index.js';
@@ -42,6 +44,8 @@ export interface WorkspaceContext extends Telling {
 
 export class Workspace {
   readonly options: RepositoryOptions;
+  /** The target as the user spelled it. */
+  readonly url: string;
   readonly storage: Storage;
   readonly directory: ArchiveDirectory;
   readonly codec: Codec;
@@ -58,6 +62,7 @@ export class Workspace {
 
   constructor({ url, storage, options, emit, pace }: WorkspaceContext) {
     this.options = options;
+    this.url = url;
     this.storage = storage;
     this.prefixes = options.prefixes ?? {};
     this.clock = options.clock ?? systemClock;
@@ -133,8 +138,13 @@ export class Workspace {
     this.emit({ type: 'warning', code, message, ...about });
   }
 
-  notice(message: string): void {
-    this.emit({ type: 'notice', message });
+  /** @param root as the user spells the source */
+  socketSkipped(root: ByteString, path: Path): void {
+    this.warn('SOCKET_SKIPPED', `Skipping socket ${toText(root).replace(/\/$/, '')}/${toText(path)}`, { path });
+  }
+
+  notice(message: string, level?: 'warning'): void {
+    this.emit({ type: 'notice', message, ...(level === undefined ? {} : { level }) });
   }
 
   phase(phase: Phase): void {

@@ -14,7 +14,8 @@ import { joinPath } from './paths.js';
 /** `scan`: not wanted itself, but something below may be; it appears if something does. */
 export type Verdict = 'include' | 'exclude' | 'scan';
 
-export type Selection = (entry: TreeEntry) => Verdict;
+/** Of an entry of a tree, or of an archive. */
+export type Selection = (entry: Pick<TreeEntry, 'path' | 'type' | 'mtime' | 'device'>) => Verdict;
 
 export interface Unreadable {
   readonly type: 'unreadable';

@@ -3,7 +3,7 @@
  * {@link Selection}. Pure: what must be asked of the file system comes in as functions.
  */
 
-import { type ByteString, type Path, toText } from '../../archive/index.js';
+import { type ByteString, type Path, toLosslessText } from '../../archive/index.js';
 import type { Selection, Verdict } from '../walk.js';
 import {
   type Candidate,
@@ -25,9 +25,13 @@ export { questionsAbout } from './disk.js';
 export { type Action, PatternError, type PatternMode, type PatternProblem, type SelectionRule } from './rules.js';
 
 export interface SelectionOptions {
-  /** The source as its user spells it, made canonical (`canonicalSource`): patterns begin with it. */
-  readonly root: ByteString;
-  readonly questions: FileSystemQuestions;
+  /**
+   * The source as its user spells it, made canonical (`canonicalSource`): patterns begin with it. Left out for an archive:
+   * patterns are paths as `list-current-files` prints them.
+   */
+  readonly root?: ByteString;
+  /** Rules that ask the file system need it. */
+  readonly questions?: FileSystemQuestions;
   /** What separates the entries of file lists; default `newline`. */
   readonly separator?: ListOptions['separator'];
 }
@@ -45,18 +49,19 @@ export function compileSelection(rules: readonly SelectionRule[], options: Selec
 
 class Compiler {
   readonly #options: SelectionOptions;
-  readonly #rootName: string;
+  /** Undefined in an archive. */
+  readonly #rootName: string | undefined;
   readonly #conditions: Condition[] = [];
   #pattern: PatternOptions = { mode: 'globbing', ignoreCase: false };
   #paths: ReadonlySet<string> | undefined;
 
   constructor(options: SelectionOptions) {
     this.#options = options;
-    this.#rootName = matchText(options.root);
+    this.#rootName = options.root === undefined ? undefined : toLosslessText(options.root);
   }
 
   add(rule: SelectionRule): void {
-    const { questions, separator = 'newline' } = this.#options;
+    const { questions = NOTHING_TO_ASK, separator = 'newline' } = this.#options;
     switch (rule.kind) {
       case 'filter':
         this.#pattern = { ...this.#pattern, mode: rule.mode };
@@ -96,18 +101,23 @@ class Compiler {
   finish(): Selection {
     const conditions = this.#conditions;
     if (conditions.at(-1)?.action === 'include') throw lastIncludes();
-    const prefix = this.#rootName.endsWith('/') ? this.#rootName : `${this.#rootName}/`;
+    const root = this.#rootName;
+    const prefix = root === undefined || root.endsWith('/') ? (root ?? '') : `${root}/`;
     const paths = this.#paths;
     return (entry) => {
-      const text = matchText(entry.path);
+      const text = toLosslessText(entry.path);
       if (paths !== undefined && entry.path !== '' && !paths.has(text)) return 'exclude';
-      return judge(conditions, { name: entry.path === '' ? this.#rootName : prefix + text, entry });
+      return judge(conditions, { name: entry.path === '' ? (root ?? '') : prefix + text, entry });
     };
   }
 
   #addPattern(action: Action, pattern: string): void {
     this.#conditions.push(patternCondition(action, pattern, this.#pattern));
     if (this.#pattern.mode === 'regexp') return;
+    if (this.#rootName === undefined) {
+      checkArchivePattern(pattern);
+      return;
+    }
     // A pattern that says nothing about the source itself, were it an include, can match nothing below it.
     const root: Candidate = {
       name: this.#rootName,
@@ -132,28 +142,6 @@ function judge(conditions: readonly Condition[], candidate: Candidate): Verdict 
   return scan ? 'scan' : 'include';
 }
 
-/** Bytes as text that keeps invalid ones apart, each as one character, as Python's surrogates do. */
-function matchText(bytes: ByteString): string {
-  const text = toText(bytes);
-  if (!text.includes('\ufffd')) return text;
-  let out = '';
-  for (let at = 0; at < bytes.length; ) {
-    const length = validLength(bytes, at);
-    out += length > 0 ? toText(bytes.slice(at, at + length)) : String.fromCharCode(0xdc00 + bytes.charCodeAt(at));
-    at += Math.max(1, length);
-  }
-  return out;
-}
-
-function validLength(bytes: ByteString, at: number): number {
-  for (let length = 1; length <= 4; length++) {
-    const piece = bytes.slice(at, at + length);
-    const text = toText(piece);
-    if (!text.includes('\ufffd') || piece === '\xef\xbf\xbd') return length;
-  }
-  return 0;
-}
-
 /** Switches that change nothing are mistakes, as duplicity has it. */
 function checkFilters(rules: readonly SelectionRule[]): void {
   const isFilter = (rule: SelectionRule | undefined): boolean =>
@@ -172,6 +160,20 @@ function checkFilters(rules: readonly SelectionRule[]): void {
       hint: 'Leave --filter-globbing and --filter-strictcase out.',
     });
   }
+}
+
+const NOTHING_TO_ASK: FileSystemQuestions = { contains: () => false, rootDevice: () => 0 };
+
+function checkArchivePattern(pattern: string): void {
+  const parts = pattern
+    .replace(/^ignorecase:/i, '')
+    .replace(/^\.\//, '')
+    .split('/');
+  if (!parts.includes('.') && !parts.includes('..') && parts[0] !== '') return;
+  throw new PatternError('outside-root', `The pattern ${pattern} can match nothing in a backup`, {
+    subject: pattern,
+    hint: 'On a restore patterns are relative to the source, as list-current-files prints paths: no / in front, no "..".',
+  });
 }
 
 function lastIncludes(): PatternError {
