@@ -89,6 +89,7 @@ describe('--json', () => {
     note(await recordsOf(['restore', '-t', '2001-01-01', url, 'out2']));
     note(await recordsOf(['check', url]));
     const told = [
+      'collection',
       'difference',
       'entry',
       'file',
