@@ -66,11 +66,14 @@ export {
   type PrunePlan,
   type PruneResult,
   type ReadOptions,
+  type ReadTotals,
+  type RemovalOptions,
   type RestoreOptions,
   type RestoreResult,
   type SetChange,
   type SetStatus,
   type Snapshot,
+  type SourceOptions,
   type StoredStatistics,
   type SyncOptions,
   type SyncResult,
@@ -79,20 +82,25 @@ export {
   type VerifyResult,
 } from './commands/index.js';
 export { errorOfEngine } from './error-conversion.js';
-export { type ErrorCode, RedupError } from './errors.js';
+export { type ErrorCode, type ErrorDetails, RedupError } from './errors.js';
 export type { Difference, EventListener, FileChange, Phase, ProgressEvent, RedupEvent, WarningCode } from './events.js';
-export { Operation } from './operation.js';
+export { Operation, type Telling } from './operation.js';
 export { type Clock, defaultArchiveDirectory, type RepositoryOptions, systemClock } from './options.js';
 export { type CallOptions, Repository } from './repository.js';
 export {
+  type Action,
   type Content,
   compareEntries,
   compileSelection,
+  type EntryContent,
+  type FileSystemQuestions,
   inArchiveOrder,
   PatternError,
+  type PatternMode,
   type PatternProblem,
   questionsAbout,
   type Selection,
+  type SelectionOptions,
   type SelectionRule,
   type SourceEntry,
   type TreeEntry,

@@ -6,8 +6,8 @@ import { CompressError, inflate, inflateRaw } from '@redup/compress';
 import { COMPRESSION, TAG } from './algorithms.js';
 import { OpenPgpError } from './errors.js';
 import { decompressWithLibrary } from './library-message.js';
+import type { SignatureTracker } from './message-signatures.js';
 import { type PacketBody, type PacketStart, PieceReader, readPacket } from './packet-reader.js';
-import type { SignatureTracker } from './verify.js';
 
 /**
  * The literal data in what was decrypted. When its structure is broken, the rest is still read: if

@@ -13,11 +13,12 @@ import { type GpgOptions, GpgProcess, type GpgResult, reachesNoAgent } from './g
 import { openKeys } from './key-files.js';
 import { chooseKey, findKeys, idOf, makeRecipient, readKeys } from './key-ring.js';
 import { type KeySource, unknownKey } from './key-source.js';
+import type { TrustedSigner } from './message-signatures.js';
 import type { Recipient, Signer } from './seal.js';
 import type { Secret } from './secret.js';
 import { type KeyEncryptedSessionKey, parseSessionKey } from './session-keys.js';
 import { makeSigner } from './sign.js';
-import { type TrustedSigner, trustSigner } from './verify.js';
+import { trustSigner } from './verify.js';
 
 export interface GnupgOptions extends GpgOptions {
   /** Unlocks decryption keys (duplicity's PASSPHRASE). Without it the agent knows it or asks. */

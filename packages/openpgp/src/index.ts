@@ -12,6 +12,7 @@ export { type GnupgOptions, openGnupg } from './gnupg.js';
 export type { GpgOptions } from './gpg-process.js';
 export { type KeyFileOptions, type KeyOptions, openKeyFiles, openKeys } from './key-files.js';
 export { combineKeySources, type KeySource } from './key-source.js';
+export type { MessageSignature, TrustedSigner } from './message-signatures.js';
 export { checkMessage, type OpenOptions, open, openBytes } from './open.js';
 export {
   createSeal,
@@ -25,4 +26,3 @@ export {
 } from './seal.js';
 export { Secret } from './secret.js';
 export type { KeyEncryptedSessionKey } from './session-keys.js';
-export type { MessageSignature, TrustedSigner } from './verify.js';

@@ -10,11 +10,12 @@ import { packet } from './framing.js';
 import { asKeyId, chooseKey, chooseSubkey, findKeys, idOf, makeRecipient, readKeys } from './key-ring.js';
 import { type KeySource, unknownKey } from './key-source.js';
 import { type Library, loadLibrary, readingConfig } from './library.js';
+import type { TrustedSigner } from './message-signatures.js';
 import type { Recipient, Signer } from './seal.js';
 import type { Secret } from './secret.js';
 import type { KeyEncryptedSessionKey } from './session-keys.js';
 import { makeSigner, signWithLibrary } from './sign.js';
-import { type TrustedSigner, trustSigner } from './verify.js';
+import { trustSigner } from './verify.js';
 
 export interface KeyOptions {
   /** Unlocks secret keys; several are tried. */

@@ -1,9 +1,9 @@
 /** What a place with keys can do: a GnuPG home, key files, or several of them together. */
 import type { SessionKey } from './algorithms.js';
 import { OpenPgpError } from './errors.js';
+import type { TrustedSigner } from './message-signatures.js';
 import type { Recipient, Signer } from './seal.js';
 import type { KeyEncryptedSessionKey } from './session-keys.js';
-import type { TrustedSigner } from './verify.js';
 
 /**
  * Keys are named by short or long id, by fingerprint (of the key or of a subkey; spaces, case and

@@ -11,7 +11,7 @@ import { type SessionKey, TAG } from './algorithms.js';
 import { OpenPgpError } from './errors.js';
 import { PartGatherer, packetHeader } from './framing.js';
 import { loadLibrary, readingConfig } from './library.js';
-import type { SignatureTracker } from './verify.js';
+import type { SignatureTracker } from './message-signatures.js';
 
 const CIPHER_NAMES: Readonly<Record<number, enums.symmetricNames>> = { 3: 'cast5', 4: 'blowfish', 10: 'twofish' };
 /** Which hash a signature needs shows only when it is read; all that GnuPG makes are computed. */

@@ -12,10 +12,10 @@ import { decryptWithMdc, passesQuickCheck } from './decrypt.js';
 import { OpenPgpError } from './errors.js';
 import type { KeySource } from './key-source.js';
 import { openWithLibrary } from './library-message.js';
+import { SignatureTracker, type TrustedSigner } from './message-signatures.js';
 import { type PacketBody, PieceReader } from './packet-reader.js';
 import type { Secret } from './secret.js';
 import { type MessageHead, readMessageHead, sessionKeysFromPassphrase } from './session-keys.js';
-import { SignatureTracker, type TrustedSigner } from './verify.js';
 
 export interface OpenOptions {
   /** Tried one after the other. */

@@ -41,7 +41,8 @@ export function findDocuments(root: string): Document[] {
     ...fs.readdirSync(path.join(root, 'packages')).map((name) => path.join('packages', name, 'README.md')),
   ];
   return found
-    .filter((name) => name.endsWith('.md') && fs.existsSync(path.join(root, name)))
+    .filter((name) => name.endsWith('.md') && !/(?:^|\/)(?:node_modules|reference)\//.test(name))
+    .filter((name) => fs.existsSync(path.join(root, name)))
     .sort()
     .map((name) => ({ path: name, lines: fs.readFileSync(path.join(root, name), 'utf8').split('\n') }));
 }

@@ -8,6 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 
+import { installNode, type NodeLine, nodeOf } from './nodes.js';
 import { environmentOf, installEnvironment, type Release } from './venv.js';
 
 export type PeerName = keyof typeof DEFINITIONS;
@@ -55,8 +56,13 @@ interface SystemDefinition {
   readonly apt: string;
 }
 
+/** The releases of Node that redup promises to run on. */
+export const NODE_PEERS = ['node-20', 'node-22', 'node-24'] as const;
+
 /** A release of duplicity in the Python registry. */
 type ReleaseDefinition = Release;
+
+type Definition = SystemDefinition | ReleaseDefinition | NodeLine;
 
 const DEFINITIONS = {
   'duplicity-debian': {
@@ -79,7 +85,10 @@ const DEFINITIONS = {
   restic: { command: 'restic', versionArgs: ['version'], version: /restic (\S+)/, apt: 'restic' },
   time: { command: '/usr/bin/time', versionArgs: ['--version'], version: /Time\)? (\S+)/, apt: 'time' },
   radosgw: { command: 'radosgw', versionArgs: ['--version'], version: /ceph version (\S+)/, apt: 'radosgw' },
-} satisfies Record<string, SystemDefinition | ReleaseDefinition>;
+  'node-20': { node: 20 },
+  'node-22': { node: 22 },
+  'node-24': { node: 24 },
+} satisfies Record<string, Definition>;
 
 const found = new Map<PeerName, Peer | MissingPeer>();
 
@@ -96,8 +105,13 @@ export function isMissing(peer: Peer | MissingPeer): peer is MissingPeer {
 export function peer(name: PeerName): Peer | MissingPeer {
   const known = found.get(name);
   if (known !== undefined) return known;
-  const definition: SystemDefinition | ReleaseDefinition = DEFINITIONS[name];
-  const result = 'release' in definition ? releasePeer(name, definition) : systemPeer(name, definition);
+  const definition: Definition = DEFINITIONS[name];
+  const result =
+    'release' in definition
+      ? releasePeer(name, definition)
+      : 'node' in definition
+        ? nodePeer(name, definition)
+        : systemPeer(name, definition);
   found.set(name, result);
   return result;
 }
@@ -123,26 +137,36 @@ export function requirePeer(context: SkipContext, name: PeerName): Peer {
   throw new Error(reason);
 }
 
-/** Makes the virtual environments of the duplicity releases that aren't there yet, and looks again. */
+/** Makes the virtual environments of the duplicity releases, and fetches the Nodes, that aren't there yet, and looks again. */
 export async function installReleases(
   report: (line: string) => void,
   names: readonly PeerName[] = PEER_NAMES.filter((name) => !isOptional(name)),
 ): Promise<void> {
   for (const name of names) {
-    const definition: SystemDefinition | ReleaseDefinition = DEFINITIONS[name];
-    if (!('release' in definition) || !isMissing(peer(name))) continue;
-    report(`making a virtual environment for duplicity ${definition.release} …`);
-    await installEnvironment(definition).catch((error: Error) => report(error.message));
+    const definition: Definition = DEFINITIONS[name];
+    if (!isMissing(peer(name))) continue;
+    if ('release' in definition) {
+      report(`making a virtual environment for duplicity ${definition.release} …`);
+      await installEnvironment(definition).catch((error: Error) => report(error.message));
+    } else if ('node' in definition) {
+      report(`fetching Node ${definition.node} …`);
+      await installNode(definition).catch((error: Error) => report(error.message));
+    }
     found.delete(name);
   }
 }
 
+const INSTALL = 'node packages/testkit/scripts/peers.mjs install';
+
 function releasePeer(name: PeerName, definition: ReleaseDefinition): Peer | MissingPeer {
   const environment = environmentOf(definition);
-  const hint = 'node packages/testkit/scripts/peers.mjs install';
-  if ('missing' in environment) return { name, missing: environment.missing, hint };
+  if ('missing' in environment) return { name, missing: environment.missing, hint: INSTALL };
   const { python, script } = environment;
-  return versionOf(name, [python, script], ['--version'], /duplicity (\S+)/, hint);
+  return versionOf(name, [python, script], ['--version'], /duplicity (\S+)/, INSTALL);
+}
+
+function nodePeer(name: PeerName, definition: NodeLine): Peer | MissingPeer {
+  return versionOf(name, [nodeOf(definition)], ['--version'], /^v(\S+)/, INSTALL);
 }
 
 function systemPeer(name: PeerName, definition: SystemDefinition): Peer | MissingPeer {

@@ -8,7 +8,7 @@ import { type Change, ChangeStore, findChanges, MergedSignatures } from '../delt
 import { ProgressReporter } from '../events.js';
 import { type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
-import { type PlanOptions, planSet, type SetPlan } from './plan-set.js';
+import { planSet, type SetPlan } from './plan-set.js';
 import { isDone } from './resume.js';
 import { CannotResume, RunningSet } from './running-set.js';
 import { openSource, type Source, type SourceOptions } from './source.js';
@@ -25,7 +25,7 @@ import type { Workspace } from './workspace.js';
 
 export interface BackupOptions extends SourceOptions {
   /** `auto` (the default): incremental if there is a chain to continue, else full. */
-  readonly type?: PlanOptions['type'];
+  readonly type?: 'auto' | 'full' | 'incremental';
   /** Seconds; when the last full backup is older, a full one is made. */
   readonly fullIfOlderThan?: number;
   /** Bytes a volume shall have at most; default 200 MiB. */

@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteString } from '../archive/index.js';
 import { errnoOf, reasonOf } from '../errors.js';
-import { type GivenContent, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
+import { type EntryContent, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 
 export interface FileInput {
   /** Reads until `chunk` is full or the file ends. @param expected bytes still to come, where that is known */
@@ -77,7 +77,7 @@ export class GivenInput implements FileInput {
   }
 
   /** Waits for the first piece: content that fails before it was never opened, and its last version stays. */
-  static async open(content: GivenContent, signal: AbortSignal | undefined): Promise<GivenInput | UnopenedFile> {
+  static async open(content: EntryContent, signal: AbortSignal | undefined): Promise<GivenInput | UnopenedFile> {
     const pieces = content.open();
     try {
       return new GivenInput(pieces, (await pieces.next()).value ?? undefined);

@@ -2,7 +2,12 @@
 
 import type { Stats } from 'node:fs';
 import type { ByteString, EntryType, FileFacts, Path, TarHeader } from '../archive/index.js';
-import type { GivenContent } from './given.js';
+
+/** What a given file holds: opened once, or discarded. */
+export interface EntryContent {
+  open(): AsyncGenerator<Uint8Array, void, undefined>;
+  discard(): Promise<void>;
+}
 
 export interface TreeEntry {
   readonly path: Path;
@@ -25,7 +30,7 @@ export interface TreeEntry {
   readonly deviceMajor: number;
   readonly deviceMinor: number;
   /** Of a file that a program gave; others are read from disk. */
-  readonly content?: GivenContent;
+  readonly content?: EntryContent;
 }
 
 /** As `size` of a given file whose end nobody knows yet. */

@@ -8,7 +8,7 @@
 
 import { asPath, type ByteString, fromText, MORE, type Path, ROOT, toText } from '../archive/index.js';
 import { RedupError, reasonOf } from '../errors.js';
-import { type TreeEntry, UNKNOWN_SIZE } from './entry.js';
+import { type EntryContent, type TreeEntry, UNKNOWN_SIZE } from './entry.js';
 import { comparePaths, isWithin, parentOf } from './paths.js';
 
 /** Bytes; text is UTF-8. */
@@ -158,7 +158,7 @@ export class GivenEntries implements Iterator<TreeEntry | typeof MORE, void, und
 }
 
 /** Opens what an entry holds once, or throws it away unread. */
-export class GivenContent {
+class GivenContent implements EntryContent {
   readonly #content: NonNullable<SourceEntry['content']>;
   readonly #signal: AbortSignal | undefined;
   #taken = false;

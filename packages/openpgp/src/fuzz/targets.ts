@@ -2,8 +2,8 @@
 
 import { readContent } from '../content.js';
 import { OpenPgpError, open, openKeys, Secret } from '../index.js';
+import { SignatureTracker } from '../message-signatures.js';
 import { inPieces } from '../testing/messages.js';
-import { SignatureTracker } from '../verify.js';
 
 interface Target {
   readonly name: string;
