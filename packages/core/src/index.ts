@@ -68,6 +68,7 @@ export {
   type ReadOptions,
   type ReadTotals,
   type RemovalOptions,
+  type Repair,
   type RestoreOptions,
   type RestoreResult,
   type SetChange,

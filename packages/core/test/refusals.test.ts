@@ -60,6 +60,63 @@ describe.each(MODES)('the archive directory, %s', (mode) => {
   });
 });
 
+describe('the archive directory, spoiled by a power cut', () => {
+  const cached = (world: World, pattern: RegExp) => {
+    const [folder = ''] = readdirSync(world.archive);
+    const [name = ''] = readdirSync(join(world.archive, folder)).filter((each) => pattern.test(each));
+    return join(world.archive, folder, name);
+  };
+
+  test.each([
+    ['emptied', () => ''],
+    ['cut in half', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+    ['zeroed', (bytes: Buffer) => Buffer.alloc(bytes.length)],
+  ] as const)('copies of manifests %s are fetched again', async (_what, spoil) => {
+    await withWorld('gzip', async (world) => {
+      world.write(tree({ big: file(seeded(1, 3_000_000)) }));
+      await world.backup({ volumeBytes: 1 << 20 });
+      const place = cached(world, /manifest$/);
+      writeFileSync(place, spoil(readFileSync(place)));
+      await world.expectRestores();
+    });
+  });
+
+  test.each([
+    ['emptied', () => '', 1],
+    ['cut in half', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2), 2],
+    ['zeroed', (bytes: Buffer) => Buffer.alloc(bytes.length), 2],
+  ] as const)(
+    'copies of signatures %s are fetched again, by the next run at the latest',
+    async (_what, spoil, runs) => {
+      await withWorld('gzip', async (world) => {
+        world.write(one());
+        await world.backup();
+        const place = cached(world, /sigtar/);
+        writeFileSync(place, spoil(readFileSync(place)));
+        world.write(two());
+        if (runs === 2) await errorOf(world.backup(), 'SIGNATURE_DAMAGED');
+        expect(await world.backup()).toMatchObject({ type: 'incremental' });
+        await world.expectRestores();
+        await world.expectRestores(one(), START + 1000);
+      });
+    },
+  );
+
+  test('copies of what the target lost are kept, for check --repair', async () => {
+    await withWorld('gzip', async (world) => {
+      world.write(one());
+      await world.backup();
+      const [manifest = '', signatures = ''] = [cached(world, /manifest$/), cached(world, /sigtar/)];
+      for (const name of world.stored(/manifest|sigtar/)) rmSync(world.place(name));
+      expect(await world.backup()).toMatchObject({ type: 'full' });
+      expect([existsSync(manifest), existsSync(signatures)]).toEqual([true, true]);
+      const { repository } = await world.open();
+      const { repairs, damages } = await repository.check({ repair: true });
+      expect([repairs.map(({ from }) => from), damages]).toEqual([['copy', 'copy'], 0]);
+    });
+  });
+});
+
 describe('a target that is not what it was', () => {
   test('emptied, with a cache that knows better: refused, and the cache is kept', async () => {
     await withWorld('gzip', async (world) => {

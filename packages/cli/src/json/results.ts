@@ -79,7 +79,18 @@ const check = z
     exitCode,
     findings: z.array(findingFields).readonly().describe('the first thousand; each was a record too'),
     found: count,
-    damages: count.describe('findings that affect something'),
+    damages: count.describe('findings that affect something and were not repaired'),
+    repairs: z
+      .array(
+        z.object({
+          what: z.enum(['manifest', 'signatures', 'copy']),
+          object: z.string(),
+          from: z.enum(['copy', 'volumes', 'target']).optional().describe('absent: it could not be made'),
+          problem: z.string().optional(),
+        }),
+      )
+      .readonly()
+      .describe('with --repair'),
     chains: count,
     sets: count,
     volumes: count.describe('by the listing'),

@@ -72,6 +72,11 @@ export const readingOptions = {
     implied: '100%',
     help: 'read the data back too, or a random part such as 10%, and put every version of every file together',
   },
+  repair: {
+    ...check,
+    kind: 'flag',
+    help: 'store lost or damaged manifests and signatures again, made from their copies here or from the volumes',
+  },
   seed: {
     ...check,
     kind: 'integer',

@@ -12,11 +12,13 @@ export async function runCheck(session: Session): Promise<number> {
   const { values, log, signal } = session;
   const [url = ''] = session.invocation.operands;
   const readPercent = percentOf(values['read-data']);
-  return withRepository(session, { url, purpose: 'read' }, async (repository) => {
-    const result = await repository.check({ signal, ...defined({ readPercent, seed: values.seed }) });
+  const repair = values.repair === true && values['dry-run'] !== true;
+  return withRepository(session, { url, purpose: repair ? 'repair' : 'read' }, async (repository) => {
+    const result = await repository.check({ signal, repair, ...defined({ readPercent, seed: values.seed }) });
     for (const line of lookedAt(result)) log.notice(line);
     const exitCode = result.damages > 0 ? DIFFERENCES : OK;
-    if (exitCode === OK) log.notice('Nothing is wrong with what was looked at.');
+    if (exitCode === OK && result.repairs.length > 0) log.notice('What was found is repaired.');
+    else if (exitCode === OK) log.notice('Nothing is wrong with what was looked at.');
     else log.warning(`${grouped(result.damages)} finding(s) need something done: see above`);
     const findings = result.findings.map(jsonFinding);
     log.json({ type: 'result', command: 'check', exitCode, ...result, findings });

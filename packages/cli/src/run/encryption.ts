@@ -20,10 +20,12 @@ import { defined } from './target.js';
 export interface EncryptionContext {
   readonly values: Values;
   readonly env: NodeJS.ProcessEnv;
-  /** `write`: a backup. `read`: it will read volumes. `look`: names, or metadata that is probably here already. */
-  readonly purpose: 'write' | 'read' | 'look';
+  /** `write`: a backup. `repair`: it will read and write, if the target is encrypted. `read`: it will read volumes. `look`: names, or metadata that is probably here already. */
+  readonly purpose: 'write' | 'read' | 'look' | 'repair';
   /** Whether the target holds no backup yet. */
   isNew(): Promise<boolean>;
+  /** Whether anything in the target is encrypted. */
+  isSealed(): Promise<boolean>;
 }
 
 /** @throws RedupError PASSPHRASE_MISSING, KEY_UNKNOWN, KEY_LOCKED, GPG_MISSING, … */
@@ -31,7 +33,10 @@ export async function resolveEncryption(context: EncryptionContext): Promise<Enc
   const { values, purpose } = context;
   if (purpose === 'write' && values['no-encryption'] === true) return undefined;
   try {
-    return purpose === 'write' ? await forWriting(context) : await forReading(context);
+    if (purpose === 'write') return await forWriting(context);
+    if (purpose !== 'repair' || !(await context.isSealed())) return await forReading(context);
+    const [write, read] = [await forWriting(context), await forReading(context)];
+    return { ...write, open: { ...read.open, ...write.open } };
   } catch (error) {
     throw errorOfEngine(error);
   }

@@ -50,7 +50,11 @@ export async function withRepository<T>(
       for await (const { name } of storage.list({ signal })) if (name.includes('duplicity-')) return false;
       return true;
     };
-    const encryption = await resolveEncryption({ values, env, purpose, isNew });
+    const isSealed = async (): Promise<boolean> => {
+      for await (const { name } of storage.list({ signal })) if (/\.(gpg|g)$/.test(name)) return true;
+      return false;
+    };
+    const encryption = await resolveEncryption({ values, env, purpose, isNew, isSealed });
     const options = defined({ ...repositoryOptions(session), encryption });
     return await use(Repository.open(url, { ...options, storage }));
   } finally {

@@ -3,8 +3,8 @@
  * what the target no longer has is dropped here. Only what a command needs is fetched.
  */
 
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
-import { gzip } from '@redup/compress';
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+import { CompressError, gzip } from '@redup/compress';
 import type { Storage } from '@redup/storage';
 import {
   type ArchiveName,
@@ -14,7 +14,7 @@ import {
   setKey,
   toText,
 } from '../archive/index.js';
-import { type Collection, type NamedFile, setsOf } from '../collection/index.js';
+import { type BackupSet, type Collection, type NamedFile, setsOf } from '../collection/index.js';
 import { localError, RedupError } from '../errors.js';
 import { type Codec, readPieces } from '../volumes/index.js';
 import { type ArchiveDirectory, writeAll } from './archive-directory.js';
@@ -35,15 +35,29 @@ export async function* readRemote(
   yield* codec.read(stored, file.parsed.encoding, toText(file.name));
 }
 
-/** A manifest: the local copy if there is one, else the target's, which then becomes the local copy. */
+/**
+ * A manifest: the local copy if there is one, else the target's, which then becomes the local copy. A copy that a power cut
+ * spoiled (duplicity doesn't sync its own) is fetched again.
+ */
 export async function loadManifest(
   context: SyncContext,
   file: NamedFile,
   options: ManifestReadOptions = {},
 ): Promise<Manifest> {
   const place = context.directory.placeOf(file.parsed);
-  if (!existsSync(place)) await mirror(context, file);
-  return readManifest(readPieces(place), place, options);
+  const isLocal = hasContent(place);
+  if (!isLocal) await mirror(context, file);
+  try {
+    return await readManifest(readPieces(place), place, options);
+  } catch (error) {
+    if (!isLocal || !(error instanceof RedupError) || error.code !== 'MANIFEST_INVALID') throw error;
+    await mirror(context, file);
+    return readManifest(readPieces(place), place, options);
+  }
+}
+
+function hasContent(place: string): boolean {
+  return (statSync(place, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** @param subject for messages */
@@ -103,7 +117,10 @@ export async function writeCopy(
   directory.publish(temporary, place);
 }
 
-/** Signature files in order, as inflated streams of their local copies; missing ones are fetched first. */
+/**
+ * Signature files in order, as inflated streams of their local copies; missing ones are fetched first. A copy that turns out
+ * to be damaged is dropped: the error ends this run, and the next one fetches it again.
+ */
 export async function localSignatures(
   context: SyncContext,
   files: readonly NamedFile[],
@@ -111,15 +128,26 @@ export async function localSignatures(
   const streams = [];
   for (const file of files) {
     const place = context.directory.placeOf(file.parsed);
-    if (!existsSync(place)) await mirror(context, file);
-    streams.push({ name: toText(file.name), bytes: context.codec.read(readPieces(place), 'gzip', place) });
+    if (!hasContent(place)) await mirror(context, file);
+    const copy = context.codec.read(readPieces(place), 'gzip', place);
+    streams.push({ name: toText(file.name), bytes: droppedIfDamaged(copy, () => context.directory.remove(place)) });
   }
   return streams;
 }
 
+async function* droppedIfDamaged(copy: AsyncIterable<Uint8Array>, drop: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* copy;
+  } catch (error) {
+    if (error instanceof CompressError) drop();
+    throw error;
+  }
+}
+
 /**
  * Drops local copies of what the target no longer has, unless the target looks empty or wrong: then the local
- * copies may be all that is left, and somebody has to look (duplicity deletes them).
+ * copies may be all that is left, and somebody has to look (duplicity deletes them). Where the target has the volumes of a
+ * backup but lost its manifest or signatures, the copy is what they can be stored again from.
  * @returns how many of finished backups were dropped
  * @throws RedupError REMOTE_SUSPICIOUS
  */
@@ -136,7 +164,9 @@ export function dropStaleCopies(
     // Made just before a crash, while their set is not complete: they are made again when it is resumed.
     if (unfinished.has(keyOf(file)) && !remoteKeys.has(keyOf(file))) directory.remove(directory.placeOfFile(file));
   }
-  const stale = finished.filter((file) => !remoteKeys.has(keyOf(file)) && !unfinished.has(keyOf(file)));
+  const sets = new Set(setsWithVolumes(remote).map((set) => setKey(set.span)));
+  const isStale = (file: NamedFile) => !remoteKeys.has(keyOf(file)) && !unfinished.has(keyOf(file));
+  const stale = finished.filter((file) => isStale(file) && !sets.has(setKey(file.parsed.span)));
   if (stale.length === 0) return 0;
   if (remoteKeys.size === 0 && !options.force) {
     throw new RedupError(
@@ -164,6 +194,10 @@ export function metadataFiles(collection: Collection): NamedFile[] {
     ...collection.signatureChains.flatMap((chain) => chain.files),
     ...collection.orphanedSignatures,
   ];
+}
+
+function setsWithVolumes({ chains, orphanedSets, incompleteSets }: Collection): BackupSet[] {
+  return [...chains.flatMap(setsOf), ...orphanedSets, ...incompleteSets].filter((set) => set.volumes.size > 0);
 }
 
 function keyOf({ parsed }: NamedFile): string {

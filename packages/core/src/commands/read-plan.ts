@@ -4,20 +4,36 @@
  */
 
 import { join } from 'node:path';
-import { type ArchiveTime, asPath, type Manifest, type Path, ROOT, toText, type VolumeInfo } from '../archive/index.js';
+import {
+  type ArchiveTime,
+  asPath,
+  formatTime,
+  type Manifest,
+  type Path,
+  ROOT,
+  setKey,
+  toText,
+  type VolumeInfo,
+} from '../archive/index.js';
 import { loadManifest } from '../cache/index.js';
 import {
+  type BackupChain,
   type BackupSet,
   type Collection,
   chainAt,
+  hasLostManifest,
   type NamedFile,
   setsAt,
+  setsOf,
   startTimeOf,
+  takeForComplete,
   volumesFor,
 } from '../collection/index.js';
+import { errorOfEngine } from '../error-conversion.js';
 import { RedupError } from '../errors.js';
 import {
   checkInPlace,
+  type FetchedObject,
   fetchVolume,
   isCheckable,
   MergedSets,
@@ -53,22 +69,28 @@ export interface ReadPlan {
 export interface ReadPlanOptions {
   readonly time: ArchiveTime | undefined;
   readonly path: Path;
+  /** Where a manifest is lost or damaged, go by the volumes that are stored; by default that is an error. */
+  readonly withoutManifests?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** @throws RedupError NO_BACKUP, MANIFEST_INVALID */
 export async function planReading(
   workspace: Workspace,
-  remote: Collection,
+  listed: Collection,
   options: ReadPlanOptions,
 ): Promise<ReadPlan> {
   const time = options.time ?? workspace.now();
+  const completed = withLostManifests(workspace, listed);
+  const remote = options.withoutManifests ? completed : listed;
   const chain = chainAt(remote.chains, time);
   if (chain === undefined) {
     const hint =
-      remote.incompleteSets.length > 0
-        ? 'Only unfinished backups are there, without a manifest.'
-        : 'Check the URL and --file-prefix; `redup collection-status` shows what is found there.';
+      completed.chains.length > 0
+        ? 'All but its manifest is there. check --repair makes it again; --ignore-errors restores without it.'
+        : remote.incompleteSets.length > 0
+          ? 'Only unfinished backups are there, without a manifest.'
+          : 'Check the URL and --file-prefix; `redup collection-status` shows what is found there.';
     throw new RedupError('NO_BACKUP', `There is no backup in ${workspace.storage.url}`, {
       subject: workspace.storage.url,
       hint,
@@ -82,20 +104,80 @@ export async function planReading(
   await synchronize(
     workspace,
     remote,
-    wanted.flatMap(({ manifest }) => manifest ?? []),
+    // One that cannot be copied is no obstacle where it can be done without.
+    options.withoutManifests ? [] : wanted.flatMap(({ manifest }) => manifest ?? []),
     options.signal,
   );
   const sets = [];
   const damagedManifests = [];
+  if (!options.withoutManifests) warnOfLost(workspace, completed, chain, time);
   for (const set of wanted) {
-    if (set.manifest === undefined) continue;
-    const manifest = await loadManifest(workspace.syncContext(options.signal), set.manifest);
-    const volumes = volumesFor(manifest, options.path).map((info) => plannedVolume(set, info));
-    sets.push({ set, manifest, volumes });
-    const damage = leftOut(set, manifest, toText(set.manifest.name));
+    const manifest = await manifestOf(workspace, set, options);
+    if (manifest === undefined) {
+      sets.push({ set, manifest: { volumes: new Map() }, volumes: storedVolumes(set) });
+      continue;
+    }
+    const named = volumesFor(manifest, options.path).map((info) => plannedVolume(set, info));
+    const damage = leftOut(set, manifest, toText(set.manifest?.name ?? ''));
     if (damage !== undefined) damagedManifests.push(damage);
+    const unnamed =
+      damage === undefined || !options.withoutManifests
+        ? []
+        : storedVolumes(set).filter(({ info }) => !manifest.volumes.has(info.number));
+    sets.push({ set, manifest, volumes: [...named, ...unnamed].sort((a, b) => a.info.number - b.info.number) });
   }
   return { time: sets.at(-1)?.set.span.time ?? startTimeOf(chain), sets, damagedManifests };
+}
+
+/** Sets that lost their manifest count as complete. */
+export function withLostManifests(workspace: Workspace, collection: Collection): Collection {
+  const lost = collection.incompleteSets.filter((set) => lostManifest(workspace, set, collection));
+  return takeForComplete(collection, lost);
+}
+
+/** Whether a set without a manifest once had one, and is not one that the next backup will finish. */
+export function lostManifest(workspace: Workspace, set: BackupSet, collection: Collection): boolean {
+  const { directory } = workspace;
+  if (set.manifest !== undefined) return false;
+  if (directory.partials().some(({ parsed }) => setKey(parsed.span) === setKey(set.span))) return false;
+  const copy = { kind: 'manifest', span: set.span, volume: 0, encoding: 'plain', partial: false } as const;
+  return hasLostManifest(set, collection) || directory.has(copy);
+}
+
+/** Passing over a backup in silence would give an older state for a newer one. */
+function warnOfLost(workspace: Workspace, completed: Collection, used: BackupChain, time: ArchiveTime): void {
+  const chain = chainAt(completed.chains, time);
+  if (chain === undefined) return;
+  const known = new Set(setsOf(used).map((set) => setKey(set.span)));
+  for (const set of setsAt(chain, time)) {
+    if (set.manifest !== undefined && known.has(setKey(set.span))) continue;
+    const why = set.manifest === undefined ? 'its manifest is lost' : 'it builds on one whose manifest is lost';
+    const message = `The backup of ${formatTime(set.span.time)} is passed over, because ${why}. check --repair makes it again; --ignore-errors reads its volumes`;
+    workspace.warn('INCOMPLETE_SET', message);
+  }
+}
+
+/** Undefined: it is lost or damaged, and the caller does without. */
+async function manifestOf(
+  workspace: Workspace,
+  set: BackupSet,
+  { withoutManifests, signal }: ReadPlanOptions,
+): Promise<Manifest | undefined> {
+  if (set.manifest !== undefined) {
+    try {
+      const manifest = await loadManifest(workspace.syncContext(signal), set.manifest);
+      if (leftOut(set, manifest, '') === undefined) return manifest;
+      // It may be the copy that was cut off.
+      workspace.directory.remove(workspace.directory.placeOf(set.manifest.parsed));
+      return await loadManifest(workspace.syncContext(signal), set.manifest);
+    } catch (error) {
+      const { code } = errorOfEngine(error);
+      if (!withoutManifests || (code !== 'MANIFEST_INVALID' && code !== 'VOLUME_DAMAGED')) throw error;
+    }
+  }
+  const message = `The backup of ${formatTime(set.span.time)} has no usable manifest: its volumes are read without their hashes`;
+  workspace.warn('DAMAGED_VOLUME', message, set.manifest === undefined ? {} : { object: toText(set.manifest.name) });
+  return undefined;
 }
 
 /** Every set has a volume, and every volume is in the manifest: one that was cut off would hide files silently. */
@@ -194,6 +276,8 @@ export interface OpenPlanOptions {
   onMember?(set: number, member: ReadMember): void;
   /** With `prove: 'every'`: a volume is whole, but the manifest has a wrong hash of it. */
   onDoubt?(volume: string, error: RedupError): void;
+  /** A volume is here, its hashes checked. */
+  onFetched?(volume: string, fetched: Pick<FetchedObject, 'bytes' | 'digests'>): void;
   readonly checked?: CheckedVolumes;
   readonly signal?: AbortSignal;
 }
@@ -238,7 +322,7 @@ function volumeSource(
   workspace: Workspace,
   volume: PlannedVolume,
   { setIndex, counts, total }: { readonly setIndex: number; readonly counts: ReadCounts; readonly total: number },
-  { signal, checked, prove, onDoubt }: OpenPlanOptions,
+  { signal, checked, prove, onDoubt, onFetched }: OpenPlanOptions,
 ): VolumeSource {
   const { info, file, name } = volume;
   return {
@@ -263,6 +347,7 @@ function volumeSource(
         ...(signal === undefined ? {} : { signal }),
       });
       if (fetched.doubt !== undefined) onDoubt?.(name, fetched.doubt);
+      onFetched?.(name, fetched);
       counts.volumes++;
       counts.bytes += fetched.bytes;
       workspace.emit({ type: 'volume', action: 'fetched', name, number: info.number, bytes: fetched.bytes });

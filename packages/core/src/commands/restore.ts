@@ -68,6 +68,7 @@ export async function restore(workspace: Workspace, options: RestoreOptions): Pr
     const plan = await planReading(workspace, remote, {
       time: workspace.timeOf(options.time),
       path,
+      withoutManifests: options.ignoreErrors ?? false,
       ...signalOf(options),
     });
     if (!options.ignoreErrors) requireVolumes(plan);

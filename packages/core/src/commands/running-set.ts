@@ -39,6 +39,7 @@ import { localError, RedupError } from '../errors.js';
 import { readPieces, type SealedFile, Sealer } from '../volumes/index.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
+import { sealFile } from './seal-file.js';
 import { SealedVolumes, type StoredMark } from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
@@ -290,23 +291,9 @@ export class RunningSet {
     return sealed;
   }
 
-  async #seal(source: string, sealer: Sealer, target: string, encoding?: Encoding): Promise<SealedFile> {
-    const object = await sealer.begin(target, encoding === undefined ? {} : { encoding });
-    const fd = openSync(source, 'r');
-    const buffer = Buffer.alloc(COPY_BYTES);
-    try {
-      for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer)) {
-        this.#signal?.throwIfAborted();
-        sealer.write(buffer.subarray(0, count));
-        sealer.pump();
-        while (!sealer.hasRoom) await sealer.drain();
-      }
-    } finally {
-      closeSync(fd);
-    }
-    await sealer.end();
-    await sealer.settle();
-    return object.finished;
+  #seal(source: string, sealer: Sealer, target: string, encoding?: Encoding): Promise<SealedFile> {
+    const signal = this.#signal === undefined ? {} : { signal: this.#signal };
+    return sealFile(sealer, { source, target, ...(encoding === undefined ? {} : { encoding }), ...signal });
   }
 
   /**

@@ -77,6 +77,7 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
     const plan = await planReading(workspace, remote, {
       time: workspace.timeOf(options.time),
       path,
+      withoutManifests: options.ignoreErrors ?? false,
       ...(signal === undefined ? {} : { signal }),
     });
     if (!options.ignoreErrors) requireVolumes(plan);

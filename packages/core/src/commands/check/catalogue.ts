@@ -10,7 +10,6 @@ import {
   type BackupChain,
   type BackupSet,
   type Collection,
-  hasLostManifest,
   type NamedFile,
   setsOf,
   signaturesOf,
@@ -18,6 +17,7 @@ import {
 import { errorOfEngine } from '../../error-conversion.js';
 import type { ErrorCode, RedupError } from '../../errors.js';
 import { readPieces } from '../../volumes/index.js';
+import { lostManifest, type PlannedVolume, plannedVolume, storedVolumes } from '../read-plan.js';
 import type { Workspace } from '../workspace.js';
 import type { FindingLog } from './findings.js';
 
@@ -53,7 +53,14 @@ export async function readCatalogue(
   }
   const key = damages.find(({ error }) => mayBeTheKey(error));
   const opened = known.some(({ set, manifestState }) => manifestState === 'good' && isSealed(set.manifest));
-  if (key !== undefined && !opened && !(await opensSomething(workspace, known, signal))) throw key.error;
+  if (key !== undefined && !opened && !(await opensSomething(workspace, known, signal))) {
+    if (!isNoKey(key.error)) throw key.error;
+    // Names and sizes can be checked nevertheless.
+    const hidden = damages.splice(0).map(({ set }) => set);
+    for (const [index, each] of known.entries())
+      if (hidden.includes(each.set))
+        known[index] = { ...each, ...(await hiddenManifest(workspace, each.set.manifest)) };
+  }
   for (const { set, error, times } of damages) {
     findings.add({
       code: error.code === 'SIGNER' ? 'SIGNER' : 'MANIFEST_DAMAGED',
@@ -61,7 +68,7 @@ export async function readCatalogue(
       object: nameOf(set.manifest),
       affects: 'restores',
       times,
-      repairable: error.code !== 'SIGNER',
+      ...(error.code === 'SIGNER' ? {} : { repair: { what: 'manifest', set, trustCopy: true } }),
       hint:
         error.code === 'SIGNER'
           ? 'Somebody else may have put it there. Do not restore from it without knowing who.'
@@ -80,8 +87,7 @@ async function readSetManifest(
   signal: AbortSignal | undefined,
 ): Promise<Found | { readonly error: RedupError }> {
   const file = set.manifest;
-  if (file === undefined)
-    return { manifest: undefined, state: hasLostManifest(set, remote) && !isBegun(workspace, set) ? 'lost' : 'none' };
+  if (file === undefined) return { manifest: undefined, state: lostManifest(workspace, set, remote) ? 'lost' : 'none' };
   if (!workspace.readsAtWill(file.parsed.encoding))
     return { manifest: await localManifest(workspace, file), state: 'hidden' };
   try {
@@ -92,6 +98,16 @@ async function readSetManifest(
     if (!isDamage(known) && !mayBeTheKey(known)) throw error;
     return { error: known };
   }
+}
+
+async function hiddenManifest(workspace: Workspace, file: NamedFile | undefined) {
+  const manifest = file === undefined ? undefined : await localManifest(workspace, file);
+  return { manifest, manifestState: 'hidden' as const };
+}
+
+/** There is no key here; a wrong one is an error. */
+function isNoKey({ code }: RedupError): boolean {
+  return code === 'PASSPHRASE_MISSING' || code === 'SECRET_KEY_MISSING';
 }
 
 /** The copy in the archive directory, if there is a readable one. */
@@ -107,11 +123,6 @@ export async function localManifest(
     if (errorOfEngine(error).code === 'MANIFEST_INVALID') return undefined;
     throw error;
   }
-}
-
-/** The next backup would go on with it. */
-function isBegun(workspace: Workspace, { span }: BackupSet): boolean {
-  return workspace.directory.partials().some(({ parsed }) => parsed.span.time === span.time);
 }
 
 /** This set and those that need it. */
@@ -177,4 +188,10 @@ async function opensSomething(
 
 export function nameOf(file: Pick<NamedFile, 'name'> | undefined): string {
   return toText(file?.name ?? '');
+}
+
+/** By the manifest, or where there is none what is stored. */
+export function volumesOf({ set, manifest }: KnownSet): readonly PlannedVolume[] {
+  if (manifest === undefined) return storedVolumes(set);
+  return [...manifest.volumes.values()].map((info) => plannedVolume(set, info));
 }

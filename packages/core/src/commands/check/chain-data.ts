@@ -16,7 +16,7 @@ import type { Workspace } from '../workspace.js';
 import { isDamage, type KnownSet, mayBeTheKey, nameOf, timesFrom } from './catalogue.js';
 import type { FindingLog } from './findings.js';
 import type { Sample } from './sample.js';
-import { type ProvenEntry, SignatureProof } from './signature-proof.js';
+import { type ProvenEntry, SignatureProof, signaturesDamaged } from './signature-proof.js';
 import { VolumeSpans } from './volume-spans.js';
 
 export interface ReadTotals {
@@ -125,9 +125,14 @@ export class ChainData {
   ): Promise<boolean> {
     const { entry, set } = version;
     const kind = entry.kind === 'deleted' ? 'deleted' : entry.header.type === 'file' ? 'signature' : 'snapshot';
-    const isProven = this.#proofs[set]?.isUsable === true;
-    if (isProven && described?.kind !== kind) this.#signaturesWrong(set, entry.path, 'says something else of');
-    if (kind !== 'signature') return false;
+    const disagree = () => {
+      if (this.#proofs[set]?.isUsable === true && described?.kind !== kind)
+        this.#signaturesWrong(set, entry.path, 'says something else of');
+    };
+    if (kind !== 'signature') {
+      disagree();
+      return false;
+    }
     const signature = described?.signature;
     const match = signature === undefined ? undefined : new SignatureMatch(this.#builder, signature);
     const sinks: ContentSink[] = [result, match].filter((sink) => sink !== undefined);
@@ -138,6 +143,7 @@ export class ChainData {
       this.#entryDamaged(set, entry.path, error);
       return false;
     }
+    disagree();
     this.#options.totals.versions++;
     if (match?.finish() === false) this.#signaturesWrong(set, entry.path, 'does not fit the content of');
     return true;
@@ -146,18 +152,8 @@ export class ChainData {
   #prove({ signatures, set, chain }: KnownSet): SignatureProof | undefined {
     if (signatures === undefined || signatures.size === 0) return undefined;
     const { findings, signal } = this.#options;
-    const object = nameOf(signatures);
     return new SignatureProof(this.#workspace, signatures, {
-      onDamage: (error) =>
-        findings.add({
-          code: error.code === 'SIGNER' ? 'SIGNER' : 'SIGNATURES_DAMAGED',
-          message: `The signature file ${object} is damaged: ${error.message}`,
-          object,
-          affects: 'lists-and-increments',
-          times: timesFrom(set, chain),
-          repairable: error.code !== 'SIGNER',
-          hint: 'Run check --repair: signatures are made again from the volumes.',
-        }),
+      onDamage: (error) => findings.add(signaturesDamaged(signatures, error, { set, chain })),
       onSurplus: (path) => {
         if (this.#options.isAll && this.#damaged.size === 0)
           this.#signaturesWrong(
@@ -224,7 +220,7 @@ export class ChainData {
       path,
       affects: 'lists-and-increments',
       times: timesFrom(known.set, known.chain),
-      repairable: true,
+      repair: { what: 'signatures', set: known.set, trustCopy: false },
       hint: 'Run check --repair: signatures are made again from the volumes.',
     });
   }
@@ -239,7 +235,7 @@ export class ChainData {
       object,
       affects: 'restores',
       times: timesFrom(known.set, known.chain),
-      repairable: true,
+      repair: { what: 'manifest', set: known.set, trustCopy: false },
       hint: 'Run check --repair: it is made again from the volumes.',
     });
   }

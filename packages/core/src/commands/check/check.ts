@@ -6,19 +6,24 @@
 
 import { existsSync } from 'node:fs';
 import { type Manifest, toText } from '../../archive/index.js';
-import { type Collection, endOf, hasLostManifest, setsOf, takeForComplete } from '../../collection/index.js';
+import { type Collection, endOf, setsOf } from '../../collection/index.js';
 import { RedupError } from '../../errors.js';
-import { type PlannedVolume, plannedVolume, storedVolumes } from '../read-plan.js';
+import { withLostManifests } from '../read-plan.js';
+import { lockedWhen } from '../remove.js';
 import type { Workspace } from '../workspace.js';
-import { type KnownSet, localManifest, nameOf, readCatalogue, timesFrom } from './catalogue.js';
+import { type KnownSet, localManifest, nameOf, readCatalogue, timesFrom, volumesOf } from './catalogue.js';
 import { ChainData, type ReadTotals } from './chain-data.js';
 import { type Finding, FindingLog } from './findings.js';
 import { checkListing } from './listing.js';
+import { type Repair, repair } from './repair.js';
 import { chooseSample, randomFrom } from './sample.js';
+import { SignatureProof, signaturesDamaged } from './signature-proof.js';
 
 export interface CheckOptions {
   /** Read the data as well: above 0, up to 100 percent of the volumes' bytes. Without it nothing but metadata is read. */
   readonly readPercent?: number;
+  /** Make again what can be: manifests and signatures, from the copies here or from the volumes. */
+  readonly repair?: boolean;
   /** Which part is read of less than 100 percent: the same number, the same part. By default another one each time. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
@@ -28,8 +33,9 @@ export interface CheckResult {
   /** The first thousand; all of them were events. */
   readonly findings: readonly Finding[];
   readonly found: number;
-  /** How many of them affect something. */
+  /** How many of them affect something and were not repaired. */
   readonly damages: number;
+  readonly repairs: readonly Repair[];
   readonly chains: number;
   readonly sets: number;
   /** Volumes by the listing, and their bytes. */
@@ -39,13 +45,18 @@ export interface CheckResult {
   readonly read?: Readonly<ReadTotals> & { readonly percent: number; readonly seed: number };
 }
 
-/** @throws RedupError BAD_OPTION, PASSPHRASE_WRONG, …; StorageError */
+/** @throws RedupError BAD_OPTION, LOCKED (to repair), PASSPHRASE_WRONG, …; StorageError */
 export async function check(workspace: Workspace, options: CheckOptions = {}): Promise<CheckResult> {
-  const { readPercent: percent, signal } = options;
+  const { readPercent: percent } = options;
   if (percent !== undefined && !(percent > 0 && percent <= 100))
     throw new RedupError('BAD_OPTION', `${percent} is no percentage to read`, {
       hint: 'Give a number above 0, up to 100.',
     });
+  return lockedWhen(options.repair === true, workspace, () => checkAll(workspace, options));
+}
+
+async function checkAll(workspace: Workspace, options: CheckOptions): Promise<CheckResult> {
+  const { readPercent: percent, signal } = options;
   const findings = new FindingLog((finding) => workspace.emit({ type: 'finding', finding }));
   try {
     const { remote, known } = await survey(workspace, findings, signal);
@@ -53,11 +64,19 @@ export async function check(workspace: Workspace, options: CheckOptions = {}): P
     const totals: ReadTotals = { volumes: 0, bytes: 0, versions: 0, signatures: 0 };
     if (percent !== undefined)
       await readData(workspace, remote, known, { percent, seed, findings, totals, ...options });
+    if (options.repair && percent !== 100) await proveSignatureFiles(workspace, known, findings, signal);
+    const needs = [...findings.needs.values()];
+    const repairs =
+      options.repair && needs.length > 0
+        ? await repair(workspace, { needs, known, ...(signal === undefined ? {} : { signal }) })
+        : [];
+    const failed = repairs.filter(({ from }) => from === undefined).length;
     const files = known.flatMap(({ set }) => [...set.volumes.values()]);
     return {
       findings: findings.kept,
       found: findings.count,
-      damages: findings.damages,
+      damages: options.repair ? findings.unrepairable + failed : findings.damages,
+      repairs,
       chains: remote.chains.length,
       sets: known.length,
       volumes: files.length,
@@ -91,13 +110,6 @@ export async function survey(
   return { remote, known };
 }
 
-/** Sets that lost their manifest, other than those that the next backup will finish, count as complete. */
-export function withLostManifests(workspace: Workspace, collection: Collection): Collection {
-  const begun = new Set(workspace.directory.partials().map(({ parsed }) => parsed.span.time));
-  const lost = collection.incompleteSets.filter((set) => hasLostManifest(set, collection) && !begun.has(set.span.time));
-  return takeForComplete(collection, lost);
-}
-
 /** A restore on this machine reads the copy. */
 async function checkCopy(
   workspace: Workspace,
@@ -115,7 +127,7 @@ async function checkCopy(
     object: nameOf(set.manifest),
     affects: 'restores',
     times: timesFrom(set, chain),
-    repairable: true,
+    repair: { what: 'copy', set, trustCopy: false },
     hint: `Remove ${place}, or run check --repair: the stored one is fetched again.`,
   });
 }
@@ -164,8 +176,22 @@ async function readData(
   }
 }
 
-/** By the manifest, or where there is none what is stored. */
-export function volumesOf({ set, manifest }: KnownSet): readonly PlannedVolume[] {
-  if (manifest === undefined) return storedVolumes(set);
-  return [...manifest.volumes.values()].map((info) => plannedVolume(set, info));
+/** A repair must know of all signature files that are damaged, not only of those that are missing. */
+async function proveSignatureFiles(
+  workspace: Workspace,
+  known: readonly KnownSet[],
+  findings: FindingLog,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const { set, chain, signatures } of known) {
+    if (signatures === undefined || signatures.size === 0 || !workspace.readsAtWill(signatures.parsed.encoding))
+      continue;
+    const proof = new SignatureProof(workspace, signatures, {
+      onDamage: (error) => findings.add(signaturesDamaged(signatures, error, { set, chain })),
+      onSurplus: () => {},
+      ...(signal === undefined ? {} : { signal }),
+    });
+    await proof.finish();
+    await proof.close();
+  }
 }

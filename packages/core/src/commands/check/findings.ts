@@ -1,6 +1,7 @@
 /** What a check finds: values that programs read, each with what it affects and the way out. */
 
-import type { ArchiveTime, Path } from '../../archive/index.js';
+import { type ArchiveTime, type Path, setKey } from '../../archive/index.js';
+import type { BackupSet } from '../../collection/index.js';
 
 /**
  * Stable. What stands first is the kind of file that is wrong:
@@ -58,7 +59,18 @@ export interface Finding {
   readonly hint: string;
 }
 
-export type NewFinding = Omit<Finding, 'times' | 'repairable'> & Partial<Pick<Finding, 'times' | 'repairable'>>;
+/** What has to be made again so that a finding is none any more. */
+export interface RepairNeed {
+  readonly what: 'manifest' | 'signatures' | 'copy';
+  readonly set: BackupSet;
+  /** The copy in the archive directory can be right still; otherwise only the volumes can tell. */
+  readonly trustCopy: boolean;
+}
+
+export type NewFinding = Omit<Finding, 'times' | 'repairable'> & {
+  readonly times?: Finding['times'];
+  readonly repair?: RepairNeed;
+};
 
 /** A target with a million damaged files must not fill the memory. All are events; so many are kept. */
 const KEPT = 1000;
@@ -66,19 +78,33 @@ const KEPT = 1000;
 export class FindingLog {
   readonly #emit: (finding: Finding) => void;
   readonly kept: Finding[] = [];
+  /** By what and set: each once. */
+  readonly needs = new Map<string, RepairNeed>();
   count = 0;
   /** Those that affect something. */
   damages = 0;
+  /** Those of them that nothing can be done about here. */
+  unrepairable = 0;
 
   constructor(emit: (finding: Finding) => void) {
     this.#emit = emit;
   }
 
-  add(found: NewFinding): void {
-    const finding: Finding = { times: [], repairable: false, ...found };
+  add({ repair, ...found }: NewFinding): void {
+    const finding: Finding = { times: [], repairable: repair !== undefined, ...found };
+    if (repair !== undefined) this.#need(repair);
     this.count++;
-    if (finding.affects !== 'nothing') this.damages++;
+    if (finding.affects !== 'nothing') {
+      this.damages++;
+      if (repair === undefined) this.unrepairable++;
+    }
     if (this.kept.length < KEPT) this.kept.push(finding);
     this.#emit(finding);
+  }
+
+  #need(repair: RepairNeed): void {
+    const key = `${repair.what} ${setKey(repair.set.span)}`;
+    const known = this.needs.get(key);
+    this.needs.set(key, { ...repair, trustCopy: repair.trustCopy && known?.trustCopy !== false });
   }
 }

@@ -2,3 +2,4 @@
 export type { ReadTotals } from './chain-data.js';
 export { type CheckOptions, type CheckResult, check } from './check.js';
 export type { Affected, Finding, FindingCode } from './findings.js';
+export type { Repair } from './repair.js';

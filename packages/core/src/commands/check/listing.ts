@@ -32,7 +32,7 @@ function checkManifest({ set, manifestState, manifest }: KnownSet, findings: Fin
       ...about(set),
       affects: 'restores',
       times: [set.span.time],
-      repairable: true,
+      repair: { what: 'manifest', set, trustCopy: true },
       hint: 'Run check --repair, which makes it from the volumes; restore --ignore-errors does without.',
     });
   } else if (manifestState === 'none') {
@@ -95,7 +95,7 @@ function wrong(set: BackupSet, what: string, times: NewFinding['times']): NewFin
     object: nameOf(set.manifest),
     affects: 'restores',
     times: times ?? [],
-    repairable: true,
+    repair: { what: 'manifest', set, trustCopy: false },
     hint: 'Run check --repair: it is made again from the volumes. Until then restore everything, not single paths.',
   };
 }
@@ -130,13 +130,14 @@ function checkNames({ set, chain }: KnownSet, manifest: Manifest, findings: Find
 function checkSignatures({ set, chain, signatures }: KnownSet, findings: FindingLog): void {
   const times = timesFrom(set, chain);
   const affects = 'lists-and-increments';
+  const repair = { what: 'signatures', set, trustCopy: true } as const;
   if (signatures === undefined) {
     const message = `The signatures of the backup of ${formatTime(set.span.time)} are missing`;
-    findings.add({ code: 'SIGNATURES_MISSING', message, affects, times, repairable: true, hint: REBUILD });
+    findings.add({ code: 'SIGNATURES_MISSING', message, affects, times, repair, hint: REBUILD });
   } else if (signatures.size === 0) {
     const object = nameOf(signatures);
     const message = `The signature file ${object} is empty`;
-    findings.add({ code: 'SIGNATURES_DAMAGED', message, object, affects, times, repairable: true, hint: REBUILD });
+    findings.add({ code: 'SIGNATURES_DAMAGED', message, object, affects, times, repair, hint: REBUILD });
   }
 }
 

@@ -8,7 +8,28 @@ import { errorOfEngine } from '../../error-conversion.js';
 import type { RedupError } from '../../errors.js';
 import { comparePaths } from '../../tree/index.js';
 import type { Workspace } from '../workspace.js';
-import { isDamage, mayBeTheKey } from './catalogue.js';
+import { isDamage, type KnownSet, mayBeTheKey, timesFrom } from './catalogue.js';
+import type { NewFinding } from './findings.js';
+
+export function signaturesDamaged(
+  file: NamedFile,
+  error: RedupError,
+  { set, chain }: Pick<KnownSet, 'set' | 'chain'>,
+): NewFinding {
+  const object = toText(file.name);
+  const isForeign = error.code === 'SIGNER';
+  return {
+    code: isForeign ? 'SIGNER' : 'SIGNATURES_DAMAGED',
+    message: `The signature file ${object} is damaged: ${error.message}`,
+    object,
+    affects: 'lists-and-increments',
+    times: timesFrom(set, chain),
+    ...(isForeign ? {} : { repair: { what: 'signatures', set, trustCopy: true } }),
+    hint: isForeign
+      ? 'Somebody else may have put it there. Make a full backup rather than continue this chain.'
+      : 'Run check --repair: signatures are made again from the volumes.',
+  };
+}
 
 export interface SignatureProofOptions {
   /** The file can't be used any further. */
