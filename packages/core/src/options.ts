@@ -44,6 +44,11 @@ export interface RepositoryOptions {
   readonly hostName?: string;
   /** Records and hashes beyond what duplicity writes (it ignores them); default true. */
   readonly extensions?: boolean;
+  /**
+   * Take locks that may be of a run on another machine. The lock of a process that runs on this machine, or of a running
+   * duplicity, is never taken; whoever loses a lock stops before it stores anything further.
+   */
+  readonly forceUnlock?: boolean;
   readonly clock?: Clock;
   readonly onEvent?: EventListener;
 }

@@ -154,7 +154,7 @@ describe('pruning', () => {
     });
   });
 
-  test('holds the lock of the archive directory while it deletes', async () => {
+  test('holds the locks of the archive directory and of the target while it deletes', async () => {
     await withWorld('plain', async (world) => {
       await history(world, 'FF');
       const before = files(world.target);
@@ -165,7 +165,7 @@ describe('pruning', () => {
         rule,
         force: true,
         onPlan: () => {
-          expect(files(world.target)).toEqual(before);
+          expect(files(world.target)).toEqual([...before, 'redup.lock']);
           inner = errorOf(repository.cleanup({ force: true }), 'LOCKED');
         },
       });

@@ -55,6 +55,12 @@ export const generalOptions = {
     help: 'unused, as in duplicity',
   },
 
+  'force-unlock': {
+    ...target,
+    kind: 'flag',
+    own: true,
+    help: 'take locks left by a run on another machine; that of a running process here or of duplicity is never taken',
+  },
   'num-retries': { ...target, kind: 'integer', arg: 'N', min: 1, default: '5', help: 'attempts of each call' },
   'backend-retry-delay': {
     ...target,

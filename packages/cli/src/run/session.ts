@@ -75,6 +75,7 @@ function repositoryOptions({ values, onEvent }: Session): Partial<RepositoryOpti
     prefixes: prefixesOf(values),
     timeSeparator: values['time-separator'],
     numericOwner: values['numeric-owner'],
+    forceUnlock: values['force-unlock'],
     clock: clockOf(values),
     onEvent,
   }) as Partial<RepositoryOptions>;

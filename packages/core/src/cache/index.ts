@@ -1,4 +1,5 @@
 /** The local archive directory: metadata mirror, partial state of a running backup, lock. */
 export * from './archive-directory.js';
-export * from './lock.js';
+export { acquireLock, type Lock } from './lock.js';
 export * from './sync.js';
+export { acquireTargetLock } from './target-lock.js';

@@ -2,85 +2,92 @@
  * One backup at a time per archive directory.
  *
  * duplicity holds an advisory fcntl lock on `lockfile`, which Node cannot take; a lock of a running duplicity is recognised
- * in `/proc/locks`. redup's own lock is a file made exclusively, naming its process; one whose process is gone is stale.
+ * in `/proc/locks`, when redup begins and before each thing that it stores. redup's own lock is a file made exclusively,
+ * naming its process; one whose process is gone is stale.
  */
 
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, localError, RedupError } from '../errors.js';
-
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** Start time of the process in clock ticks since boot: process numbers are used again. */
-  readonly started: string;
-}
+import { forgetHolder, type Holder, livenessHere, newHolder, parseHolder } from './lock-holder.js';
 
 export interface Lock {
+  /** @throws RedupError LOCKED when duplicity has begun since, or another took the lock by force */
+  verify(): void;
   release(): void;
 }
 
+export interface LockOptions {
+  /**
+   * Take the lock of a process of which nobody here can tell whether it still runs, because it is another host's. That of a
+   * process that does run is never taken. Called with whose it was.
+   */
+  onForce?(holder: string): void;
+}
+
 /** @throws RedupError LOCKED when another program works on this archive directory */
-export function acquireLock(archiveDirectory: string): Lock {
+export function acquireLock(archiveDirectory: string, { onForce }: LockOptions = {}): Lock {
   refuseIfDuplicityRuns(archiveDirectory);
   const path = join(archiveDirectory, 'redup.lock');
   for (;;) {
-    try {
-      const fd = openSync(path, 'wx', 0o600);
-      const holder: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) ?? '' };
-      writeSync(fd, JSON.stringify(holder));
-      closeSync(fd);
-      return { release: () => rmSync(path, { force: true }) };
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw localError('create the lock', path, error);
-    }
+    const mine = tryToTake(path);
+    if (mine !== undefined) return lockOf(mine, path, archiveDirectory);
     const holder = readHolder(path);
-    if (holder !== undefined && isAlive(holder)) throw locked(`redup (process ${holder.pid} on ${holder.host})`, path);
+    const liveness = holder === undefined ? 'gone' : livenessHere(holder);
+    if (holder !== undefined && liveness !== 'gone') {
+      if (liveness === 'alive' || onForce === undefined) throw locked(nameOf(holder), path, liveness === 'unknown');
+      onForce(nameOf(holder));
+    }
     rmSync(path, { force: true });
   }
 }
 
-function locked(who: string, path: string): RedupError {
+function tryToTake(path: string): Holder | undefined {
+  const holder = newHolder();
+  try {
+    const fd = openSync(path, 'wx', 0o600);
+    writeSync(fd, JSON.stringify(holder));
+    closeSync(fd);
+    return holder;
+  } catch (error) {
+    forgetHolder(holder);
+    if (errnoOf(error) !== 'EEXIST') throw localError('create the lock', path, error);
+    return undefined;
+  }
+}
+
+function lockOf(mine: Holder, path: string, archiveDirectory: string): Lock {
+  const isMine = () => readHolder(path)?.id === mine.id;
+  return {
+    verify: () => {
+      refuseIfDuplicityRuns(archiveDirectory);
+      if (!isMine()) throw locked('its lock was taken by force', path, false);
+    },
+    release: () => {
+      if (isMine()) rmSync(path, { force: true });
+      forgetHolder(mine);
+    },
+  };
+}
+
+export function nameOf({ pid, host }: Pick<Holder, 'pid' | 'host'>): string {
+  return `redup (process ${pid} on ${host})`;
+}
+
+function locked(who: string, path: string, mayBeStale: boolean): RedupError {
   return new RedupError('LOCKED', `Another backup works on this archive directory: ${who}`, {
     subject: path,
-    hint: 'Wait until it has finished. Different targets need different --name or --archive-dir.',
+    hint: mayBeStale
+      ? 'Wait until it has finished. If nothing runs there any more, --force-unlock takes its lock.'
+      : 'Wait until it has finished. Different targets need different --name or --archive-dir.',
   });
 }
 
 function readHolder(path: string): Holder | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof value !== 'object' || value === null) return undefined;
-    const { pid, host, started } = value as Record<string, unknown>;
-    if (typeof pid !== 'number' || typeof host !== 'string' || typeof started !== 'string') return undefined;
-    return { pid, host, started };
+    return parseHolder(readFileSync(path, 'utf8'));
   } catch {
-    // Cut off by a crash, or removed this moment: nobody's lock.
-    return undefined;
-  }
-}
-
-/** On another host nobody can tell: the holder counts as alive. */
-function isAlive({ pid, host, started }: Holder): boolean {
-  if (host !== hostname()) return true;
-  const now = startOf(pid);
-  if (now !== undefined) return started === '' || now === started;
-  try {
-    process.kill(pid, 0);
-    return process.platform !== 'linux';
-  } catch (error) {
-    return errnoOf(error) === 'EPERM' && process.platform !== 'linux';
-  }
-}
-
-/** Field 22 of `/proc/PID/stat`; undefined where there is no such process, or no procfs. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
+    return undefined; // removed this moment
   }
 }
 
@@ -96,5 +103,5 @@ function refuseIfDuplicityRuns(archiveDirectory: string): void {
   }
   const holder = locks.split('\n').find((line) => line.split(/\s+/).some((field) => field.endsWith(`:${stats.ino}`)));
   if (holder === undefined) return;
-  throw locked(`duplicity (process ${holder.split(/\s+/)[4] ?? '?'})`, path);
+  throw locked(`duplicity (process ${holder.split(/\s+/)[4] ?? '?'})`, path, false);
 }

@@ -3,11 +3,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { loadRsync, type Rsync, type Signature } from 'librsync-wasm';
 import { type ArchiveTime, MORE, type Path, toText } from '../archive/index.js';
-import { acquireLock, dropStaleCopies } from '../cache/index.js';
+import { dropStaleCopies } from '../cache/index.js';
 import { type Change, ChangeStore, findChanges, MergedSignatures } from '../delta/index.js';
 import { ProgressReporter } from '../events.js';
 import { type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
+import { type Locks, withLocks } from './locks.js';
 import { planSet, type SetPlan } from './plan-set.js';
 import { isDone } from './resume.js';
 import { CannotResume, RunningSet } from './running-set.js';
@@ -70,27 +71,34 @@ const PAUSE_EVERY_MS = 40;
  * @throws RedupError, StorageError, OpenPgpError
  */
 export async function backup(workspace: Workspace, options: BackupOptions): Promise<BackupResult> {
-  const { directory } = workspace;
   let source = openSource(workspace, options);
-  directory.create();
-  const lock = acquireLock(directory.path);
+  const { dryRun, signal } = options;
+  const scope = dryRun ? 'here' : 'target';
   try {
-    return await makeSet(workspace, options, source);
-  } catch (error) {
-    // What a caller delivers can be gone through once; he runs again by himself.
-    if (!(error instanceof CannotResume) || typeof options.source !== 'string') throw error;
-    workspace.warn('RESUMED', `${error.message}; a new one is made beside it`);
-    source.close();
-    source = openSource(workspace, options);
-    return await makeSet(workspace, options, source);
+    return await withLocks(workspace, { scope, ...(signal === undefined ? {} : { signal }) }, async (locks) => {
+      try {
+        return await makeSet(workspace, options, source, locks);
+      } catch (error) {
+        // What a caller delivers can be gone through once; he runs again by himself.
+        if (!(error instanceof CannotResume) || typeof options.source !== 'string') throw error;
+        workspace.warn('RESUMED', `${error.message}; a new one is made beside it`);
+        source.close();
+        source = openSource(workspace, options);
+        return await makeSet(workspace, options, source, locks);
+      }
+    });
   } finally {
     source.close();
-    lock.release();
     workspace.dispose();
   }
 }
 
-async function makeSet(workspace: Workspace, options: BackupOptions, source: Source): Promise<BackupResult> {
+async function makeSet(
+  workspace: Workspace,
+  options: BackupOptions,
+  source: Source,
+  locks: Locks,
+): Promise<BackupResult> {
   const remote = await workspace.remoteCollection(options.signal);
   const onDrop = (place: string) => workspace.emit({ type: 'metadata', action: 'drop', name: place });
   dropStaleCopies(workspace.directory, remote, { force: options.force ?? false, onDrop });
@@ -104,7 +112,7 @@ async function makeSet(workspace: Workspace, options: BackupOptions, source: Sou
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   workspace.phase('scan');
-  return new BackupRun(workspace, options, plan, source).execute();
+  return new BackupRun(workspace, options, plan, source, locks).execute();
 }
 
 function pathOf(change: Change): Path {
@@ -117,6 +125,7 @@ class BackupRun {
   readonly #options: BackupOptions;
   readonly #plan: SetPlan;
   readonly #source: Source;
+  readonly #locks: Locks;
   readonly #owners: OwnerMap;
   readonly #rsync: Rsync = loadRsync();
   readonly #archived: MergedSignatures;
@@ -125,11 +134,12 @@ class BackupRun {
   #lastPause = performance.now();
   #steps = 0;
 
-  constructor(workspace: Workspace, options: BackupOptions, plan: SetPlan, source: Source) {
+  constructor(workspace: Workspace, options: BackupOptions, plan: SetPlan, source: Source, locks: Locks) {
     this.#workspace = workspace;
     this.#options = options;
     this.#plan = plan;
     this.#source = source;
+    this.#locks = locks;
     this.#owners = workspace.owners();
     this.#archived = new MergedSignatures(plan.signatures);
     this.#statistics = emptyStatistics(workspace.clock.now());
@@ -169,7 +179,10 @@ class BackupRun {
       firstVolume: 1 + (resume?.kept.length ?? 0),
       extensions: this.#workspace.extensions,
       stagingPath: (volume) => set.stagingPath(volume),
-      store: (info, file) => set.storeVolume(info, file),
+      store: async (info, file) => {
+        this.#locks.verifyHere();
+        await set.storeVolume(info, file);
+      },
       stored: (info, file) => {
         set.volumeStored(info, file, this.#statistics.sourceFileSize);
       },
@@ -195,6 +208,7 @@ class BackupRun {
       }
       this.#statistics.endTime = this.#workspace.clock.now();
       await volumes.finish();
+      await this.#locks.verify();
       await set.complete({ listFiles, volumes: volumes.volumes });
       this.#statistics.totalDestinationSizeChange = set.storedBytes;
       const result = this.#result(volumes.volumes, true);

@@ -3,8 +3,8 @@
 import { rmSync } from 'node:fs';
 import { isStorageError, StorageError } from '@redup/storage';
 import { type ArchiveName, formatTime, setKey } from '../archive/index.js';
-import { acquireLock } from '../cache/index.js';
 import { type BackupSet, filesOf, type NamedFile, type Removal } from '../collection/index.js';
+import { withLocks } from './locks.js';
 import type { Workspace } from './workspace.js';
 
 /** What the deleting commands have in common. */
@@ -18,16 +18,10 @@ export interface RemovalOptions<Plan> {
   readonly signal?: AbortSignal;
 }
 
-/** Nothing else works on the archive directory while something is deleted; to look needs no lock. */
+/** Nothing else works on the archive directory or the target while something is deleted; to look needs no lock. */
 export async function lockedWhen<T>(deletes: boolean, workspace: Workspace, use: () => Promise<T>): Promise<T> {
   if (!deletes) return use();
-  workspace.directory.create();
-  const lock = acquireLock(workspace.directory.path);
-  try {
-    return await use();
-  } finally {
-    lock.release();
-  }
+  return withLocks(workspace, { scope: 'target' }, use);
 }
 
 /** Names in the target, in the order of deletion. */

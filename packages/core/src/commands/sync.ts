@@ -1,7 +1,8 @@
 /** `sync`: makes the local archive directory what the target says, so that later commands need not fetch metadata. */
 
 import { toText } from '../archive/index.js';
-import { acquireLock, dropStaleCopies, metadataFiles, mirror } from '../cache/index.js';
+import { dropStaleCopies, metadataFiles, mirror } from '../cache/index.js';
+import { withLocks } from './locks.js';
 import type { Workspace } from './workspace.js';
 
 export interface SyncOptions {
@@ -21,9 +22,7 @@ export interface SyncResult {
 export async function sync(workspace: Workspace, options: SyncOptions = {}): Promise<SyncResult> {
   const { force = false, signal } = options;
   const { directory } = workspace;
-  directory.create();
-  const lock = acquireLock(directory.path);
-  try {
+  return withLocks(workspace, { scope: 'here' }, async () => {
     const remote = await workspace.remoteCollection(signal);
     const onDrop = (name: string) => workspace.emit({ type: 'metadata', action: 'drop', name });
     const dropped = dropStaleCopies(directory, remote, { force, onDrop });
@@ -37,7 +36,5 @@ export async function sync(workspace: Workspace, options: SyncOptions = {}): Pro
       fetched.push(toText(file.name));
     }
     return { fetched, dropped };
-  } finally {
-    lock.release();
-  }
+  });
 }
