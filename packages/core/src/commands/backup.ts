@@ -179,9 +179,9 @@ class BackupRun {
       firstVolume: 1 + (resume?.kept.length ?? 0),
       extensions: this.#workspace.extensions,
       stagingPath: (volume) => set.stagingPath(volume),
-      store: async (info, file) => {
+      store: async (info, file, makeRoom) => {
         this.#locks.verifyHere();
-        await set.storeVolume(info, file);
+        await set.storeVolume(info, file, makeRoom);
       },
       stored: (info, file) => {
         set.volumeStored(info, file, this.#statistics.sourceFileSize);

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { isStorageError, type StoredObject } from '@redup/storage';
+import { isStorageError, type PutOptions, type StoredObject } from '@redup/storage';
 import {
   type ArchiveName,
   type Encoding,
@@ -37,14 +37,16 @@ import { writeCopy } from '../cache/index.js';
 import { SignatureWriter } from '../delta/index.js';
 import { localError, RedupError } from '../errors.js';
 import { readPieces, type SealedFile, Sealer } from '../volumes/index.js';
+import { LineSpool } from './line-spool.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
 import { sealFile } from './seal-file.js';
 import { SealedVolumes, type StoredMark } from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
+/** Share of a volume's bytes after which the next volume's upload begins. */
+const MOSTLY_SENT = 0.75;
 const COPY_BYTES = 262_144;
-const SPOOL_FLUSH_CHARS = 1 << 16;
 
 export class RunningSet {
   readonly #workspace: Workspace;
@@ -134,14 +136,18 @@ export class RunningSet {
     return join(folder, `${process.pid}-${this.#span.time}-vol${volume}`);
   }
 
-  async storeVolume(info: VolumeInfo, file: SealedFile): Promise<void> {
+  /** @param makeRoom called when most of it is sent, so that the next volume may begin */
+  async storeVolume(info: VolumeInfo, file: SealedFile, makeRoom?: () => void): Promise<void> {
     const name = this.#name('volume', { volume: info.number });
     if (this.#onTheWay !== undefined) {
       // What is in the volume is described on disk before the note of it.
       this.#signatures?.sync();
       this.#onTheWay.noteSealed({ info, name: formatName(name, this.#workspace.prefixes), file });
     }
-    this.#marks.set(info.number, await this.#putOver(name, file));
+    const onProgress = (sent: number): void => {
+      if (sent >= file.size * MOSTLY_SENT) makeRoom?.();
+    };
+    this.#marks.set(info.number, await this.#putOver(name, file, onProgress));
   }
 
   /**
@@ -213,7 +219,7 @@ export class RunningSet {
     }
     const name = this.#name('statistics');
     await writeCopy(this.#workspace.directory, name, readPieces(path));
-    await this.#put(name, await this.#seal(path, this.sealer, this.stagingPath(0)), 'replace');
+    await this.#put(name, await this.#seal(path, this.sealer, this.stagingPath(0)));
   }
 
   /** Forgets the set: nothing of it is to be kept, here or (if it never came that far) in the target. */
@@ -301,14 +307,15 @@ export class RunningSet {
    * manifest, are replaced, if that is allowed.
    * @throws CannotResume when it isn't
    */
-  async #putOver(name: ArchiveName, file: SealedFile): Promise<StoredObject> {
-    if (this.#resume === undefined) return this.#put(name, file);
+  async #putOver(name: ArchiveName, file: SealedFile, onProgress?: PutOptions['onProgress']): Promise<StoredObject> {
+    const options = onProgress === undefined ? {} : { onProgress };
+    if (this.#resume === undefined) return this.#put(name, file, options);
     try {
-      return await this.#put(name, file, 'same');
+      return await this.#put(name, file, { ...options, ifExists: 'same' });
     } catch (error) {
       if (!isStorageError(error, 'exists')) throw error;
     }
-    return this.#allowed(name, () => this.#put(name, file, 'replace'));
+    return this.#allowed(name, () => this.#put(name, file, { ...options, ifExists: 'replace' }));
   }
 
   /** A set that came out shorter than the interrupted one: its surplus volumes would look like a manifest that was cut off. */
@@ -338,16 +345,12 @@ export class RunningSet {
     }
   }
 
-  async #put(
-    name: ArchiveName,
-    file: SealedFile,
-    ifExists: 'fail' | 'replace' | 'same' = 'fail',
-  ): Promise<StoredObject> {
+  async #put(name: ArchiveName, file: SealedFile, options: PutOptions = {}): Promise<StoredObject> {
     const { storage, prefixes } = this.#workspace;
     const stored = await storage.put(
       formatName(name, prefixes),
       { kind: 'file', path: file.path, size: file.size, disposable: this.#onTheWay === undefined },
-      { ifExists, sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
+      { ...options, sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
     );
     if (name.kind !== 'volume') rmSync(file.path, { force: true });
     return stored;
@@ -365,54 +368,5 @@ export class CannotResume extends RedupError {
       hint: 'Run again: a new backup is made, and cleanup removes the unfinished one.',
       cause,
     });
-  }
-}
-
-/** Lines that wait in a temporary file. */
-class LineSpool {
-  readonly #path: string;
-  #fd: number | undefined;
-  #pending = '';
-  count = 0;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  add(line: string): void {
-    this.count++;
-    this.#pending += line;
-    if (this.#pending.length >= SPOOL_FLUSH_CHARS) this.#flush();
-  }
-
-  copyTo(fd: number): void {
-    this.#flush();
-    if (this.#fd === undefined) return;
-    const buffer = Buffer.alloc(COPY_BYTES);
-    let position = 0;
-    for (
-      let n = readSync(this.#fd, buffer, 0, COPY_BYTES, 0);
-      n > 0;
-      n = readSync(this.#fd, buffer, 0, COPY_BYTES, position)
-    ) {
-      writeSync(fd, buffer, 0, n);
-      position += n;
-    }
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #flush(): void {
-    if (this.#pending === '') return;
-    try {
-      this.#fd ??= openSync(this.#path, 'w+', 0o600);
-      writeSync(this.#fd, Buffer.from(this.#pending, 'latin1'));
-    } catch (error) {
-      throw localError('write the temporary file', this.#path, error);
-    }
-    this.#pending = '';
   }
 }

@@ -1,7 +1,12 @@
 /**
  * Uploads beside the backup: up to `concurrency` at once, confirmed in the order in which they were added, so that a
  * manifest never names a volume that isn't safely stored. The number of files that wait is bounded: `hasRoom`.
+ *
+ * An upload begins and ends with questions and answers, for which a link of 50 ms latency lies idle. So an upload makes room for the
+ * next one when most of its bytes are out: then the link has something to do all the time.
  */
+
+type Upload = (makeRoom: () => void) => Promise<void>;
 
 export class UploadQueue {
   readonly #concurrency: number;
@@ -23,10 +28,10 @@ export class UploadQueue {
   }
 
   /**
-   * @param upload stores one object
+   * @param upload stores one object; calls back when the next one may begin, at the latest when it is done
    * @param confirm runs after it and after every earlier confirmation
    */
-  add(upload: () => Promise<void>, confirm: () => void | Promise<void>): void {
+  add(upload: Upload, confirm: () => void | Promise<void>): void {
     this.#check();
     this.#unconfirmed++;
     const done = this.#start(upload);
@@ -58,15 +63,21 @@ export class UploadQueue {
     this.#check();
   }
 
-  async #start(upload: () => Promise<void>): Promise<void> {
+  async #start(upload: Upload): Promise<void> {
     if (this.#running >= this.#concurrency) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running++;
-    try {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      await upload();
-    } finally {
+    let isRunning = true;
+    const makeRoom = (): void => {
+      if (!isRunning) return;
+      isRunning = false;
       this.#running--;
       this.#waiting.shift()?.();
+    };
+    try {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await upload(makeRoom);
+    } finally {
+      makeRoom();
     }
   }
 

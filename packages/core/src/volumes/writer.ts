@@ -21,8 +21,8 @@ export interface VolumeWriterOptions {
   readonly firstVolume?: number;
   /** Where the file of a volume is built. */
   stagingPath(volume: number): string;
-  /** Stores a finished volume. Begun in order. */
-  store(info: VolumeInfo, file: SealedFile): Promise<void>;
+  /** Stores a finished volume. Begun in order; calls back when the next one may be begun. */
+  store(info: VolumeInfo, file: SealedFile, makeRoom: () => void): Promise<void>;
   /** Called in order, once a volume is safely stored. */
   stored(info: VolumeInfo, file: SealedFile): void | Promise<void>;
 }
@@ -133,9 +133,9 @@ export class VolumeWriter {
       return { number, start, end, hashes, ...(extensions ? { size: file.size } : {}) };
     };
     uploads.add(
-      async () => {
+      async (makeRoom) => {
         const file = await object.finished;
-        await this.#options.store(infoOf(file), file);
+        await this.#options.store(infoOf(file), file, makeRoom);
       },
       async () => {
         const file = await object.finished;

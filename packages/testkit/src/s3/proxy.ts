@@ -61,12 +61,20 @@ export interface S3Proxy {
   readonly endpoint: string;
   /** Everything that came, in order. */
   readonly requests: ProxiedRequest[];
+  /** Bodies that went up so far, and when (`performance.now()`). */
+  readonly uploaded: Readonly<Traffic>;
   /** May be replaced at any time. */
   plan: ProxyPlan;
   /** Refuses new connections and cuts those there are, until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Traffic {
+  bytes: number;
+  firstAt: number;
+  lastAt: number;
 }
 
 export async function startS3Proxy(options: ProxyOptions): Promise<S3Proxy> {
@@ -119,6 +127,7 @@ export async function startS3Proxy(options: ProxyOptions): Promise<S3Proxy> {
   const proxy: S3Proxy = {
     endpoint: `http://127.0.0.1:${port}`,
     requests,
+    uploaded: link.uploaded,
     plan: options.plan ?? (() => undefined),
     pause,
     resume: () => listen(port),
@@ -196,8 +205,8 @@ async function exchange(
     fault?.kind === 'reset-request'
       ? [breakOff(fault.after, () => reset(socket))]
       : fault?.kind === 'flip-request'
-        ? [flip(fault.at), link.shape()]
-        : [link.shape()];
+        ? [flip(fault.at), link.shape(link.uploaded)]
+        : [link.shape(link.uploaded)];
   await pipeline([request, ...stages, upstream]);
   return answered;
 }
@@ -275,6 +284,7 @@ const SLACK_MS = 30;
 
 /** Latency and bandwidth, each way. */
 class Link {
+  readonly uploaded: Traffic = { bytes: 0, firstAt: 0, lastAt: 0 };
   readonly #latencyMs: number;
   readonly #bytesPerMs: number | undefined;
   #freeAt = 0;
@@ -288,11 +298,16 @@ class Link {
     if (this.#latencyMs > 0) await sleep(this.#latencyMs);
   }
 
-  shape(): Transform {
+  shape(traffic?: Traffic): Transform {
     return new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        if (this.#bytesPerMs === undefined) return done(null, chunk);
         const now = performance.now();
+        if (traffic !== undefined) {
+          if (traffic.bytes === 0) traffic.firstAt = now;
+          traffic.bytes += chunk.length;
+          traffic.lastAt = now;
+        }
+        if (this.#bytesPerMs === undefined) return done(null, chunk);
         // What timers are late by may be caught up with, a little, so that the mean rate is the one asked for.
         this.#freeAt = Math.max(this.#freeAt, now - SLACK_MS) + chunk.length / this.#bytesPerMs;
         if (this.#freeAt <= now) done(null, chunk);
