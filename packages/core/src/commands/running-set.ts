@@ -4,17 +4,7 @@
  * volumes · local copies · signatures · manifest (only then does the set exist) · partial files removed.
  */
 
-import {
-  closeSync,
-  copyFileSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isStorageError, type PutOptions, type StoredObject } from '@redup/storage';
 import {
@@ -46,7 +36,6 @@ import type { Workspace } from './workspace.js';
 
 /** Share of a volume's bytes after which the next volume's upload begins. */
 const MOSTLY_SENT = 0.75;
-const COPY_BYTES = 262_144;
 
 export class RunningSet {
   readonly #workspace: Workspace;
