@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   fsyncSync,
   mkdirSync,
@@ -106,6 +107,8 @@ export class ArchiveDirectory {
   /** Makes a finished file visible under its name, durably. */
   publish(temporary: string, place: string): void {
     try {
+      // It may have been built as an object for the target, whose mode is the user's choice.
+      chmodSync(temporary, 0o600);
       syncFile(temporary);
       renameSync(temporary, place);
       syncFile(this.path);

@@ -1,7 +1,5 @@
 /** What every command works with: the options of the repository, resolved, and the parts made from them. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Storage } from '@redup/storage';
 import type { Path } from '../archive/index.js';
 import {
@@ -18,7 +16,7 @@ import {
 } from '../archive/index.js';
 import { ArchiveDirectory, nameForUrl, type SyncContext } from '../cache/index.js';
 import { type Collection, collect, type Listed } from '../collection/index.js';
-import { localError, type RedupError } from '../errors.js';
+import type { RedupError } from '../errors.js';
 import type { EventListener, Phase, WarningCode } from '../events.js';
 import type { Telling } from '../operation.js';
 import {
@@ -31,6 +29,7 @@ import {
 } from '../options.js';
 import { OwnerMap } from '../tree/index.js';
 import { Codec } from '../volumes/index.js';
+import { TemporaryFolder } from './temporary-folder.js';
 
 /** zlib's level 3: half the time of duplicity's level 6 for some 4 % more bytes. */
 const DEFAULT_LEVEL = 3;
@@ -58,7 +57,7 @@ export class Workspace {
   /** As volumes and signatures are written. Manifests are never gzipped. */
   readonly encoding: Encoding;
   readonly compressionLevel: number | undefined;
-  #temporary: string | undefined;
+  #temporary: TemporaryFolder | undefined;
 
   constructor({ url, storage, options, emit, pace }: WorkspaceContext) {
     this.options = options;
@@ -158,19 +157,12 @@ export class Workspace {
 
   /** A private folder of this run, made on first use. */
   temporaryFolder(): string {
-    if (this.#temporary === undefined) {
-      const parent = this.temporaryParent;
-      try {
-        this.#temporary = mkdtempSync(join(parent, 'redup-'));
-      } catch (error) {
-        throw localError('create a temporary folder in', parent, error);
-      }
-    }
-    return this.#temporary;
+    this.#temporary ??= new TemporaryFolder(this.temporaryParent);
+    return this.#temporary.path;
   }
 
   dispose(): void {
-    if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+    this.#temporary?.dispose();
     this.#temporary = undefined;
   }
 }
