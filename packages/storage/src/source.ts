@@ -12,7 +12,7 @@ export async function readSource(source: UploadSource, start: number, end: numbe
   if (source.kind === 'bytes') {
     return pieces(
       async () => {
-        if (at >= end) return undefined;
+        if (at >= Math.min(end, source.bytes.length)) return undefined;
         const piece = source.bytes.subarray(at, Math.min(at + PIECE_BYTES, end));
         at += piece.length;
         return piece;

@@ -38,6 +38,7 @@ export function findDocuments(root: string): Document[] {
   const found = [
     ...fs.readdirSync(root),
     ...below('docs').map((name) => path.join('docs', name)),
+    'examples/README.md',
     ...fs.readdirSync(path.join(root, 'packages')).map((name) => path.join('packages', name, 'README.md')),
   ];
   return found
