@@ -1,6 +1,7 @@
 /** How redup ends: duplicity's exit codes (CLI.md §4) for everything that can go wrong, in one table. */
 
 import { UsageError } from './arguments/usage-error.js';
+import type { CommandName } from './commands.js';
 import { type ErrorCode, RedupError, StorageError } from './engine.js';
 
 export const OK = 0;
@@ -19,6 +20,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   MANIFEST_MISMATCH: 5,
   MANIFEST_INVALID: 6,
   BAD_URL: 8,
+  ARCHIVE_DIRECTORY: 9,
   TARGET_NOT_EMPTY: 11,
   SOURCE_MISSING: 13,
   SOURCE_UNREADABLE: 13,
@@ -82,6 +84,9 @@ const STORAGE_CODES: Readonly<Partial<Record<StorageError['code'], number>>> = {
   aborted: 130,
 };
 
+/** Release 0.8 tells a missing folder to compare with from a missing source. */
+const VERIFY_MISSING = 12;
+
 /** By the `problem` of the engine's PatternError. */
 const PATTERN_CODES: Readonly<Record<string, number>> = {
   'outside-root': 14,
@@ -95,10 +100,11 @@ const PATTERN_CODES: Readonly<Record<string, number>> = {
   'empty-list': 73,
 };
 
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return USAGE;
+export function exitCodeOf(error: unknown, command?: CommandName): number {
+  if (error instanceof UsageError) return error.exitCode ?? USAGE;
   if (error instanceof StorageError) return STORAGE_CODES[error.code] ?? EXIT_CODES.STORAGE;
   if (!(error instanceof RedupError)) return INTERNAL;
+  if (error.code === 'SOURCE_MISSING' && command === 'verify') return VERIFY_MISSING;
   if (error.code === 'STORAGE' && error.cause instanceof StorageError) return exitCodeOf(error.cause);
   if (error.code === 'BAD_PATTERN' && 'problem' in error)
     return PATTERN_CODES[`${error.problem}`] ?? EXIT_CODES.BAD_PATTERN;

@@ -149,7 +149,7 @@ describe('redup', () => {
       [31, 'passphrase', ['restore', '--archive-dir', 'fresh', url, 'out'], { PASSPHRASE: 'wrong' }],
       [31, 'no terminal to ask on', ['full', 'src', `${url}3`]],
       [17, 'no backup that an incremental', ['incremental', '--no-encryption', 'src', `${url}4`]],
-      [8, 'no storage for', ['full', '--no-encryption', 'src', 'ftp://u:hidden@h/x']],
+      [23, 'no storage for', ['full', '--no-encryption', 'src', 'ftp://u:hidden@h/x']],
     ];
     for (const [code, text, args, env] of cases) {
       const result = await redup(args, env);

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'TARGET_MISSING'
   | 'TARGET_NOT_EMPTY'
   | 'TARGET_UNWRITABLE'
+  | 'ARCHIVE_DIRECTORY'
   | 'NO_SPACE'
   | 'IO'
   | 'LOCKED'

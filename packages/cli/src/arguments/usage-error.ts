@@ -3,9 +3,12 @@
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly hint: string | undefined;
+  /** Where release 0.8 has a more telling one than 23. */
+  readonly exitCode: number | undefined;
 
-  constructor(message: string, hint?: string) {
+  constructor(message: string, hint?: string, exitCode?: number) {
     super(message);
     this.hint = hint;
+    this.exitCode = exitCode;
   }
 }

@@ -53,7 +53,7 @@ export const backupOptions = {
   'max-blocksize': {
     kind: 'integer',
     arg: 'BYTES',
-    min: 512,
+    min: 1,
     group,
     commands,
     default: '2048',
@@ -67,6 +67,13 @@ export const backupOptions = {
     commands,
     hidden: true,
     help: 'compress (the default)',
+  },
+  'no-extensions': {
+    kind: 'flag',
+    group,
+    commands,
+    own: true,
+    help: 'write nothing into the archive that duplicity does not',
   },
   'compression-level': {
     kind: 'integer',

@@ -63,12 +63,13 @@ async function backupType(
 }
 
 function backupOptions(values: Values): Partial<BackupOptions> {
-  const { volsize, 'full-if-older-than': olderThan } = values;
+  const { volsize, 'full-if-older-than': olderThan, 'max-blocksize': maxBlock } = values;
   return defined({
     fullIfOlderThan: olderThan === undefined ? undefined : ageOf(olderThan, values),
     volumeBytes: volsize === undefined ? undefined : Math.round(volsize * MIB),
     followLinks: values['copy-links'],
-    maxBlockBytes: values['max-blocksize'],
+    // Rounded up, as in duplicity.
+    maxBlockBytes: maxBlock === undefined ? undefined : Math.ceil(maxBlock / 512) * 512,
     allowSourceMismatch: values['allow-source-mismatch'],
     concurrency: values.concurrency === undefined ? undefined : Math.max(1, values.concurrency),
     listFiles: values['no-files-changed'] === true ? false : undefined,

@@ -136,7 +136,7 @@ interface Described {
 }
 
 function fail(log: Log, error: unknown, interruption: Interruption, command: CommandName): number {
-  const exitCode = interruption.exitCode ?? exitCodeOf(error);
+  const exitCode = interruption.exitCode ?? exitCodeOf(error, command);
   const described = describe(error, interruption);
   const hint = described.hint === undefined || described.hint === '' ? [] : [`  ${sentence(described.hint)}`];
   const isDebug = log.tells('debug');

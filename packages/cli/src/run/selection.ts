@@ -28,6 +28,8 @@ export function selectionOf(session: Session, source: string): Selection | undef
   );
 }
 
+const BAD_FILELIST = 7;
+
 /** Rules that ask for more than an archive tells. */
 const NOT_FOR_ARCHIVES = ['exclude-if-present', 'exclude-other-filesystems', 'files-from'];
 
@@ -101,11 +103,11 @@ function readList(place: string | number): string {
   } catch (error) {
     const reason =
       error instanceof Error ? error.message.replace(/^\w+: /, '').replace(/, \w+( '.*')?$/, '') : String(error);
-    throw new UsageError(`Cannot read ${name}: ${reason}`);
+    throw new UsageError(`Cannot read ${name}: ${reason}`, undefined, BAD_FILELIST);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new UsageError(`${name[0]?.toUpperCase()}${name.slice(1)} is not UTF-8 text`);
+    throw new UsageError(`${name[0]?.toUpperCase()}${name.slice(1)} is not UTF-8 text`, undefined, BAD_FILELIST);
   }
 }

@@ -15,6 +15,7 @@ import {
 import type { ResultRecord } from '../json/results.js';
 import type { Values } from '../options/index.js';
 import type { Log } from '../output/log.js';
+import { archivePlace } from './archive-directory.js';
 import { type EncryptionContext, resolveEncryption } from './encryption.js';
 import { defined, openTarget, type TargetOptions } from './target.js';
 
@@ -45,6 +46,7 @@ export async function withRepository<T>(
 ): Promise<T> {
   const { values, env, log, signal } = session;
   const storage = await openTarget(url, values, { create, log, signal });
+  const archive = archivePlace(values, env, log);
   try {
     const isNew = async (): Promise<boolean> => {
       for await (const { name } of storage.list({ signal })) if (name.includes('duplicity-')) return false;
@@ -55,9 +57,10 @@ export async function withRepository<T>(
       return false;
     };
     const encryption = await resolveEncryption({ values, env, purpose, isNew, isSealed });
-    const options = defined({ ...repositoryOptions(session), encryption });
+    const options = defined({ ...repositoryOptions(session), archiveDirectory: archive.path, encryption });
     return await use(Repository.open(url, { ...options, storage }));
   } finally {
+    archive.dispose();
     await storage.close();
   }
 }
@@ -68,9 +71,9 @@ function repositoryOptions({ values, onEvent }: Session): Partial<RepositoryOpti
   return defined({
     compression: compression as RepositoryOptions['compression'],
     workers: values.workers,
-    archiveDirectory: values['archive-dir'],
     name: values.name,
     temporaryDirectory: values.tempdir,
+    extensions: values['no-extensions'] === true ? false : undefined,
     metadataSync: values['metadata-sync-mode'] === 'full' ? 'full' : undefined,
     prefixes: prefixesOf(values),
     timeSeparator: values['time-separator'],

@@ -1,5 +1,6 @@
 /** From the URL and the options to a storage. What concerns S3 is loaded when an S3 URL is used. */
 
+import { UsageError } from '../arguments/usage-error.js';
 import {
   folderOfTarget,
   MemoryStorage,
@@ -33,6 +34,11 @@ export async function openTarget(url: string, values: Values, options: TargetOpt
     const recall = delay === undefined ? {} : { recall: { pollMs: delay * 1000 } };
     return s3Factory({ ...s3OptionsFromFlags(s3Flags(values)), ...recall, onNotice });
   });
+  const scheme = schemeOf(url);
+  if (scheme !== undefined && !registry.schemes.includes(scheme)) {
+    const known = registry.schemes.map((each) => `${each}://`).join(', ');
+    throw new UsageError(`There is no storage for ${scheme}:// URLs`, `There is one for ${known}.`);
+  }
   const { timeout } = values;
   const open: OpenOptions = {
     create: options.create === 'if-missing' ? 'if-missing' : 'never',

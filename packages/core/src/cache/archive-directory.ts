@@ -8,7 +8,6 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -26,7 +25,8 @@ import {
   parseName,
 } from '../archive/index.js';
 import { type Collection, type CollectOptions, collect, type Listed, type NamedFile } from '../collection/index.js';
-import { errnoOf, localError } from '../errors.js';
+import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
+import { makeFolders } from '../make-folders.js';
 
 export interface ArchiveDirectoryOptions {
   /** Parent folder. */
@@ -54,9 +54,18 @@ export class ArchiveDirectory {
   /** Makes the folder, private: manifests and signatures tell names and hashes of the user's files. */
   create(): void {
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      makeFolders(this.path, 0o700);
     } catch (error) {
-      throw localError('create the archive directory', this.path, error);
+      if (errnoOf(error) === 'ENOSPC') throw localError('create the archive directory', this.path, error);
+      throw new RedupError(
+        'ARCHIVE_DIRECTORY',
+        `Cannot create the archive directory ${this.path}: ${reasonOf(error)}`,
+        {
+          subject: this.path,
+          hint: 'Name another with --archive-dir.',
+          cause: error,
+        },
+      );
     }
   }
 

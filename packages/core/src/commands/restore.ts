@@ -1,6 +1,6 @@
 /** `restore`: a time, whole or one path of it → the local disk. */
 
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import {
   type ArchiveTime,
@@ -19,6 +19,7 @@ import {
 import { ContentReader } from '../delta/index.js';
 import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
 import { ProgressReporter } from '../events.js';
+import { makeFolders } from '../make-folders.js';
 import { isWithin, relativeTo, type Selection, TreeWriter, trimSlashes } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
 import { checkVolumes, openPlan, planReading, type ReadPlan, recallVolumes, requireVolumes } from './read-plan.js';
@@ -281,7 +282,7 @@ class RestoreRun {
     const root = isSingle ? dirname(place) : place;
     if (isSingle) this.#rootName = asPath(fromText(basename(place)));
     try {
-      mkdirSync(diskPath(root), { recursive: true });
+      makeFolders(root);
       return new TreeWriter({
         root: trimSlashes(fromText(root)),
         replace: force,
