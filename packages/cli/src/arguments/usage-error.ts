@@ -5,10 +5,17 @@ export class UsageError extends Error {
   readonly hint: string | undefined;
   /** Where release 0.8 has a more telling one than 23. */
   readonly exitCode: number | undefined;
+  /** Of the record with `--json`. */
+  readonly code: string;
 
-  constructor(message: string, hint?: string, exitCode?: number) {
+  constructor(
+    message: string,
+    hint?: string,
+    { exitCode, code = 'USAGE' }: { readonly exitCode?: number; readonly code?: string } = {},
+  ) {
     super(message);
     this.hint = hint;
     this.exitCode = exitCode;
+    this.code = code;
   }
 }

@@ -155,7 +155,7 @@ function describe(error: unknown, interruption: Interruption): Described {
     return { message: `Stopped by ${interruption.reason}`, code: 'ABORTED', hint, subject: undefined };
   }
   if (error instanceof UsageError)
-    return { message: error.message, code: 'USAGE', hint: error.hint, subject: undefined };
+    return { message: error.message, code: error.code, hint: error.hint, subject: undefined };
   if (error instanceof Error && 'code' in error && typeof error.code === 'string' && 'hint' in error) {
     const { hint, subject } = error as { hint?: string; subject?: string };
     return { message: error.message, code: error.code, hint, subject };

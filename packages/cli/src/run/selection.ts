@@ -28,7 +28,7 @@ export function selectionOf(session: Session, source: string): Selection | undef
   );
 }
 
-const BAD_FILELIST = 7;
+const BAD_FILELIST = { exitCode: 7 };
 
 /** Rules that ask for more than an archive tells. */
 const NOT_FOR_ARCHIVES = ['exclude-if-present', 'exclude-other-filesystems', 'files-from'];

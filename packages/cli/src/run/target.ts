@@ -37,7 +37,9 @@ export async function openTarget(url: string, values: Values, options: TargetOpt
   const scheme = schemeOf(url);
   if (scheme !== undefined && !registry.schemes.includes(scheme)) {
     const known = registry.schemes.map((each) => `${each}://`).join(', ');
-    throw new UsageError(`There is no storage for ${scheme}:// URLs`, `There is one for ${known}.`);
+    throw new UsageError(`There is no storage for ${scheme}:// URLs`, `There is one for ${known}.`, {
+      code: 'bad-url',
+    });
   }
   const { timeout } = values;
   const open: OpenOptions = {
