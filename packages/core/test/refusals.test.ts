@@ -378,7 +378,7 @@ test('a source of the archive directory that nobody may write is named', async (
   await withWorld('gzip', async (world) => {
     world.write(one());
     writeFileSync(world.archive, 'a file where a folder should be');
-    const error = await errorOf(world.backup(), 'IO');
+    const error = await errorOf(world.backup(), 'ARCHIVE_DIRECTORY');
     expect(error.message).toContain(world.archive);
     chmodSync(world.archive, 0o600);
     expect(world.stored(/duplicity/)).toEqual([]);
