@@ -4,32 +4,8 @@
  */
 
 import { join } from 'node:path';
-import {
-  type ArchiveTime,
-  asPath,
-  formatTime,
-  type Manifest,
-  type Path,
-  ROOT,
-  setKey,
-  toText,
-  type VolumeInfo,
-} from '../archive/index.js';
-import { loadManifest } from '../cache/index.js';
-import {
-  type BackupChain,
-  type BackupSet,
-  type Collection,
-  chainAt,
-  hasLostManifest,
-  type NamedFile,
-  setsAt,
-  setsOf,
-  startTimeOf,
-  takeForComplete,
-  volumesFor,
-} from '../collection/index.js';
-import { errorOfEngine } from '../error-conversion.js';
+import { type ArchiveTime, type Manifest, type Path, toText, type VolumeInfo } from '../archive/index.js';
+import { type BackupSet, type Collection, chainAt, setsAt, startTimeOf, volumesFor } from '../collection/index.js';
 import { RedupError } from '../errors.js';
 import {
   checkInPlace,
@@ -43,16 +19,18 @@ import {
   volumeMissing,
   volumeSize,
 } from '../volumes/index.js';
+import {
+  leftOut,
+  manifestOf,
+  type PlannedVolume,
+  plannedVolume,
+  storedVolumes,
+  warnOfLost,
+  withLostManifests,
+  withoutManifest,
+} from './manifests.js';
 import { synchronize } from './synchronize.js';
 import type { Workspace } from './workspace.js';
-
-export interface PlannedVolume {
-  readonly info: VolumeInfo;
-  /** Undefined: the target does not have it. */
-  readonly file: NamedFile | undefined;
-  /** The name it has or should have. */
-  readonly name: string;
-}
 
 export interface ReadPlan {
   /** Time of the last set read. */
@@ -114,6 +92,7 @@ export async function planReading(
   for (const set of wanted) {
     const manifest = await manifestOf(workspace, set, options);
     if (manifest === undefined) {
+      damagedManifests.push(withoutManifest(set));
       sets.push({ set, manifest: { volumes: new Map() }, volumes: storedVolumes(set) });
       continue;
     }
@@ -127,88 +106,6 @@ export async function planReading(
     sets.push({ set, manifest, volumes: [...named, ...unnamed].sort((a, b) => a.info.number - b.info.number) });
   }
   return { time: sets.at(-1)?.set.span.time ?? startTimeOf(chain), sets, damagedManifests };
-}
-
-/** Sets that lost their manifest count as complete. */
-export function withLostManifests(workspace: Workspace, collection: Collection): Collection {
-  const lost = collection.incompleteSets.filter((set) => lostManifest(workspace, set, collection));
-  return takeForComplete(collection, lost);
-}
-
-/** Whether a set without a manifest once had one, and is not one that the next backup will finish. */
-export function lostManifest(workspace: Workspace, set: BackupSet, collection: Collection): boolean {
-  const { directory } = workspace;
-  if (set.manifest !== undefined) return false;
-  if (directory.partials().some(({ parsed }) => setKey(parsed.span) === setKey(set.span))) return false;
-  const copy = { kind: 'manifest', span: set.span, volume: 0, encoding: 'plain', partial: false } as const;
-  return hasLostManifest(set, collection) || directory.has(copy);
-}
-
-/** Passing over a backup in silence would give an older state for a newer one. */
-function warnOfLost(workspace: Workspace, completed: Collection, used: BackupChain, time: ArchiveTime): void {
-  const chain = chainAt(completed.chains, time);
-  if (chain === undefined) return;
-  const known = new Set(setsOf(used).map((set) => setKey(set.span)));
-  for (const set of setsAt(chain, time)) {
-    if (set.manifest !== undefined && known.has(setKey(set.span))) continue;
-    const why = set.manifest === undefined ? 'its manifest is lost' : 'it builds on one whose manifest is lost';
-    const message = `The backup of ${formatTime(set.span.time)} is passed over, because ${why}. check --repair makes it again; --ignore-errors reads its volumes`;
-    workspace.warn('INCOMPLETE_SET', message);
-  }
-}
-
-/** Undefined: it is lost or damaged, and the caller does without. */
-async function manifestOf(
-  workspace: Workspace,
-  set: BackupSet,
-  { withoutManifests, signal }: ReadPlanOptions,
-): Promise<Manifest | undefined> {
-  if (set.manifest !== undefined) {
-    try {
-      const manifest = await loadManifest(workspace.syncContext(signal), set.manifest);
-      if (leftOut(set, manifest, '') === undefined) return manifest;
-      // It may be the copy that was cut off.
-      workspace.directory.remove(workspace.directory.placeOf(set.manifest.parsed));
-      return await loadManifest(workspace.syncContext(signal), set.manifest);
-    } catch (error) {
-      const { code } = errorOfEngine(error);
-      if (!withoutManifests || (code !== 'MANIFEST_INVALID' && code !== 'VOLUME_DAMAGED')) throw error;
-    }
-  }
-  const message = `The backup of ${formatTime(set.span.time)} has no usable manifest: its volumes are read without their hashes`;
-  workspace.warn('DAMAGED_VOLUME', message, set.manifest === undefined ? {} : { object: toText(set.manifest.name) });
-  return undefined;
-}
-
-/** Every set has a volume, and every volume is in the manifest: one that was cut off would hide files silently. */
-function leftOut(set: BackupSet, manifest: Manifest, subject: string): RedupError | undefined {
-  const known = (n: number) => manifest.volumes.has(n) || manifest.superseded?.has(n) === true;
-  const unknown = [...set.volumes.keys()].filter((n) => !known(n));
-  if (unknown.length === 0 && manifest.volumes.size > 0) return undefined;
-  const what =
-    manifest.volumes.size === 0 ? 'names no volume' : `does not name volume ${unknown.join(', ')}, which is stored`;
-  return new RedupError('MANIFEST_INVALID', `The manifest ${subject} is incomplete: it ${what}`, {
-    subject,
-    hint: 'Fetch another copy of it if you have one. --ignore-errors restores what it names; an older time may be whole.',
-  });
-}
-
-/** The volumes of a set whose manifest is not there or not readable: those that are stored, each of which may hold anything. */
-export function storedVolumes(set: BackupSet): PlannedVolume[] {
-  const anywhere = { start: { path: ROOT }, end: { path: BEHIND_ALL }, hashes: new Map() };
-  return [...set.volumes]
-    .sort(([a], [b]) => a - b)
-    .map(([number, file]) => ({ info: { number, ...anywhere }, file, name: toText(file.name) }));
-}
-
-/** Behind every path that a file system takes. */
-const BEHIND_ALL = asPath('\xff'.repeat(4096));
-
-export function plannedVolume(set: BackupSet, info: VolumeInfo): PlannedVolume {
-  const file = set.volumes.get(info.number);
-  const any = [...set.volumes.values()][0] ?? set.manifest;
-  const name = file?.name ?? (any?.name ?? '').replace(/\.(vol\d+\.difftar|manifest)/, `.vol${info.number}.difftar`);
-  return { info, file, name: toText(name) };
 }
 
 /** @throws RedupError VOLUME_MISSING, VOLUME_HASH for the first volume that is not there (or not whole), MANIFEST_INVALID for one that is not named */
@@ -282,6 +179,13 @@ export interface OpenPlanOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface LostVolume {
+  /** Which of the plan's sets, from 0. */
+  readonly set: number;
+  readonly info: VolumeInfo;
+  readonly name: string;
+}
+
 /** How far reading has come. */
 export interface ReadCounts {
   /** Fetched, and of those read to their end. */
@@ -289,6 +193,8 @@ export interface ReadCounts {
   done: number;
   bytes: number;
   damaged: number;
+  /** Volumes that were gone on without. */
+  readonly lost: LostVolume[];
 }
 
 /** Opens the sets of a plan, merged. */
@@ -297,7 +203,7 @@ export function openPlan(
   plan: ReadPlan,
   options: OpenPlanOptions,
 ): { merged: MergedSets; counts: ReadCounts } {
-  const counts: ReadCounts = { volumes: 0, done: 0, bytes: 0, damaged: plan.damagedManifests.length };
+  const counts: ReadCounts = { volumes: 0, done: 0, bytes: 0, damaged: plan.damagedManifests.length, lost: [] };
   for (const { message, subject } of plan.damagedManifests)
     workspace.warn('DAMAGED_VOLUME', message, subject === undefined ? {} : { object: subject });
   const total = plan.sets.reduce((sum, { volumes }) => sum + volumes.length, 0);
@@ -309,6 +215,8 @@ export function openPlan(
       onDamage: (name, error) => {
         if (options.onDamage === 'stop') throw error;
         counts.damaged++;
+        const info = volumes.find((volume) => volume.name === name)?.info;
+        if (info !== undefined) counts.lost.push({ set: index, info, name });
         if (options.onDamage !== 'skip') return options.onDamage(name, error);
         const why = error instanceof Error ? error.message : String(error);
         workspace.warn('DAMAGED_VOLUME', `Going on without volume ${name}: ${why}`, { object: name });

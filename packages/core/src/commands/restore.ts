@@ -16,12 +16,14 @@ import {
   type TarHeader,
   toText,
 } from '../archive/index.js';
-import { ContentReader } from '../delta/index.js';
+import type { Collection } from '../collection/index.js';
+import { ContentReader, type ContentSink } from '../delta/index.js';
 import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
 import { ProgressReporter } from '../events.js';
 import { makeFolders } from '../make-folders.js';
 import { isWithin, relativeTo, type Selection, TreeWriter, trimSlashes } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
+import { basisLost, Losses } from './losses.js';
 import { checkVolumes, openPlan, planReading, type ReadPlan, recallVolumes, requireVolumes } from './read-plan.js';
 import type { Workspace } from './workspace.js';
 
@@ -74,7 +76,7 @@ export async function restore(workspace: Workspace, options: RestoreOptions): Pr
     });
     if (!options.ignoreErrors) requireVolumes(plan);
     if (options.dryRun) return describe(plan);
-    return await new RestoreRun(workspace, options, plan, path).execute();
+    return await new RestoreRun(workspace, options, { remote, plan, wanted: path }).execute();
   } finally {
     workspace.dispose();
   }
@@ -129,11 +131,13 @@ function describe(plan: ReadPlan): RestoreResult {
 class RestoreRun {
   readonly #workspace: Workspace;
   readonly #options: RestoreOptions;
+  readonly #remote: Collection;
   readonly #plan: ReadPlan;
   readonly #wanted: Path;
   readonly #renames: readonly { readonly from: Path; readonly to: Path }[];
   readonly #progress: ProgressReporter;
   #writer: TreeWriter | undefined;
+  #losses: Losses | undefined;
   /** Folders looked through for what is selected below them, outermost first; and the last one left out. */
   readonly #pending: PathVersions[] = [];
   #excluded: Path | undefined;
@@ -145,11 +149,16 @@ class RestoreRun {
   #found = false;
   #foreignOwners = 0;
 
-  constructor(workspace: Workspace, options: RestoreOptions, plan: ReadPlan, wanted: Path) {
+  constructor(
+    workspace: Workspace,
+    options: RestoreOptions,
+    what: { readonly remote: Collection; readonly plan: ReadPlan; readonly wanted: Path },
+  ) {
     this.#workspace = workspace;
     this.#options = options;
-    this.#plan = plan;
-    this.#wanted = wanted;
+    this.#remote = what.remote;
+    this.#plan = what.plan;
+    this.#wanted = what.wanted;
     this.#progress = new ProgressReporter(workspace.emit);
     const renames = (options.renames ?? []).map(([from, to]) => ({ from: wantedPath(from), to: wantedPath(to) }));
     this.#renames = renames.sort((a, b) => b.from.length - a.from.length);
@@ -165,6 +174,8 @@ class RestoreRun {
       ...signalOf(this.#options),
     });
     const content = new ContentReader(() => this.#workspace.temporaryFolder(), signal);
+    const losses = new Losses(this.#workspace, this.#remote, this.#plan, counts.lost, signal);
+    this.#losses = losses;
     this.#workspace.phase('restore');
     try {
       for (let group = merged.next(); group !== END; group = merged.next()) {
@@ -182,7 +193,9 @@ class RestoreRun {
       this.#writer?.close();
       content.close();
       await merged.close();
+      await losses.close();
     }
+    this.#problems += await losses.tell(this.#wanted);
     if (!this.#found) throw this.#nothing();
     if (this.#foreignOwners > 0) {
       const message = `The owners of ${this.#foreignOwners} entries could not be set (only root may); their modes and times were restored`;
@@ -251,7 +264,7 @@ class RestoreRun {
       case 'file': {
         const file = writer.file(path, header);
         try {
-          await content.copy(group, file);
+          await this.#copyContent(group, file, content);
           file.commit();
         } catch (error) {
           file.abandon();
@@ -263,6 +276,19 @@ class RestoreRun {
       default:
         writer.special(path, header);
     }
+  }
+
+  async #copyContent(group: PathVersions, file: ContentSink, content: ContentReader): Promise<void> {
+    const proof = await this.#losses?.proofFor(group);
+    if (proof === undefined) return content.copy(group, file);
+    const both = {
+      write: (piece: Uint8Array) => {
+        file.write(piece);
+        proof.write(piece);
+      },
+    };
+    await content.copy(group, both);
+    if (!proof.finish()) throw basisLost(group.path);
   }
 
   /**

@@ -23,6 +23,8 @@ export interface ArchivedEntry {
   readonly kind: SignatureKind;
   readonly header: TarHeader;
   readonly facts: FileFacts | undefined;
+  /** Which of the merged files it is of, from 0. */
+  readonly source: number;
 }
 
 /** One signature file, oldest first in what `MergedSignatures` gets. */
@@ -34,12 +36,14 @@ export interface SignatureFile {
 
 class Source {
   readonly name: string;
+  readonly #index: number;
   readonly stream: TarStream;
   current: ArchivedEntry | typeof MORE | typeof END = MORE;
   #last: Path | undefined;
 
-  constructor(file: SignatureFile) {
+  constructor(file: SignatureFile, index: number) {
     this.name = file.name;
+    this.#index = index;
     this.stream = new TarStream(file.bytes);
   }
 
@@ -62,7 +66,7 @@ class Source {
       );
     }
     this.#last = path;
-    this.current = { path, kind, header, facts: factsFromHeader(header) };
+    this.current = { path, kind, header, facts: factsFromHeader(header), source: this.#index };
   }
 
   #next(): (SignatureMember & { readonly header: TarHeader }) | typeof MORE | typeof END {
@@ -96,7 +100,7 @@ export class MergedSignatures {
 
   /** @param files of one chain, oldest first */
   constructor(files: readonly SignatureFile[]) {
-    this.#sources = files.map((file) => new Source(file));
+    this.#sources = files.map((file, index) => new Source(file, index));
   }
 
   /**

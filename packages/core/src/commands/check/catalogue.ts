@@ -17,7 +17,7 @@ import {
 import { errorOfEngine } from '../../error-conversion.js';
 import type { ErrorCode, RedupError } from '../../errors.js';
 import { readPieces } from '../../volumes/index.js';
-import { lostManifest, type PlannedVolume, plannedVolume, storedVolumes } from '../read-plan.js';
+import { lostManifest, type PlannedVolume, plannedVolume, storedVolumes } from '../manifests.js';
 import type { Workspace } from '../workspace.js';
 import type { FindingLog } from './findings.js';
 

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { type Manifest, toText } from '../../archive/index.js';
 import { type Collection, endOf, setsOf } from '../../collection/index.js';
 import { RedupError } from '../../errors.js';
-import { withLostManifests } from '../read-plan.js';
+import { withLostManifests } from '../manifests.js';
 import { lockedWhen } from '../remove.js';
 import type { Workspace } from '../workspace.js';
 import { type KnownSet, localManifest, nameOf, readCatalogue, timesFrom, volumesOf } from './catalogue.js';

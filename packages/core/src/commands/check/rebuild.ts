@@ -30,7 +30,8 @@ import {
 import { errorOfEngine } from '../../error-conversion.js';
 import { RedupError } from '../../errors.js';
 import type { FetchedObject, PathVersions, Version } from '../../volumes/index.js';
-import { openPlan, type PlannedVolume, type ReadPlan, storedVolumes } from '../read-plan.js';
+import { type PlannedVolume, storedVolumes } from '../manifests.js';
+import { openPlan, type ReadPlan } from '../read-plan.js';
 import type { Workspace } from '../workspace.js';
 import { isDamage, type KnownSet, mayBeTheKey, nameOf } from './catalogue.js';
 import { VolumeSpans } from './volume-spans.js';

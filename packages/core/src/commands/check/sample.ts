@@ -5,7 +5,7 @@
 
 import type { Path } from '../../archive/index.js';
 import { comparePaths } from '../../tree/index.js';
-import type { PlannedVolume } from '../read-plan.js';
+import type { PlannedVolume } from '../manifests.js';
 
 export interface Sample {
   /** The volumes to read, set by set as they were given. */
