@@ -18,7 +18,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { sharedS3Server, startS3Proxy, uniqueBucketName } from '@redup/testkit/s3';
+import { cephAdmin, startCeph, startS3Proxy, stopCeph, uniqueBucketName } from '@redup/testkit/s3';
 
 const MB = 1e6;
 const number = (name, fallback) => Number(process.env[name] ?? fallback);
@@ -29,8 +29,9 @@ const latencyMs = number('LATENCY', 25);
 const concurrency = number('CONCURRENCY', 1);
 const redup = fileURLToPath(new URL('../bin/redup.js', import.meta.url));
 
-const server = await sharedS3Server();
 const folder = mkdtempSync('/dev/shm/redup-bench-s3-');
+// A server of its own: what is stored here would fill the one that the tests share.
+const server = await startCeph(join(folder, 'server'));
 try {
   writeSource(join(folder, 'source'));
   say(`${size / MB} MB that don't compress, volumes of ${volumeMib} MiB, --concurrency ${concurrency}`);
@@ -46,6 +47,7 @@ try {
     await measure(link, sealing);
   say(`the machine's load was ${loadavg()[0].toFixed(1)}`);
 } finally {
+  stopCeph(server.directory);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -56,7 +58,9 @@ async function measure({ name, rate: bytesPerSecond, latencyMs: latency }, seali
       : await startS3Proxy({ target: server.endpoint, bytesPerSecond, latencyMs: latency });
   const endpoint = proxy?.endpoint ?? server.endpoint;
   const linkMs = bytesPerSecond === undefined ? await storeAlone(endpoint) : (volumeBytes() / bytesPerSecond) * 1000;
-  const all = await backup(`s3://${uniqueBucketName()}/bench`, endpoint);
+  const bucket = uniqueBucketName();
+  const all = await backup(`s3://${bucket}/bench`, endpoint);
+  await cephAdmin(server, ['bucket', 'rm', `--bucket=${bucket}`, '--purge-objects', '--bypass-gc']);
   await proxy?.close();
   const slower = Math.max(linkMs, sealing.work);
   const figures = [`link alone ${seconds(linkMs)}`, `backup ${seconds(all.work)} of ${seconds(all.total)}`];
@@ -107,11 +111,12 @@ async function backup(url, endpoint = '') {
 
 /** The volumes that the sealing made, stored by the storage alone. */
 async function storeAlone(endpoint) {
+  const bucket = uniqueBucketName();
   const program = `
     import { createS3Storage } from '@redup/storage-s3';
     import { readdirSync, statSync } from 'node:fs';
     const folder = ${JSON.stringify(join(folder, 'sealed'))};
-    const storage = await createS3Storage('s3://${uniqueBucketName()}/bench', { create: 'if-missing' });
+    const storage = await createS3Storage('s3://${bucket}/bench', { create: 'if-missing' });
     const started = performance.now();
     for (const name of readdirSync(folder).filter((each) => each.includes('.vol'))) {
       const path = folder + '/' + name;
@@ -129,6 +134,7 @@ async function storeAlone(endpoint) {
     printed += text;
   });
   await new Promise((resolve) => child.on('close', resolve));
+  await cephAdmin(server, ['bucket', 'rm', `--bucket=${bucket}`, '--purge-objects', '--bypass-gc']);
   return Number(printed);
 }
 

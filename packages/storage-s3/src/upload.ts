@@ -330,6 +330,8 @@ export async function sendBody<T>(
     }
   };
   const body = Readable.from(read(), { objectMode: false });
+  // After the connection has failed nobody listens any more, and an error that nobody hears ends the process.
+  body.on('error', () => {});
   signWith(body, range.sha256);
   try {
     return await send(body);

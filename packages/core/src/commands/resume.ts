@@ -31,7 +31,14 @@ import { type BackupChain, type Collection, endOf, type NamedFile, setsOf } from
 import { RedupError } from '../errors.js';
 import { comparePaths, entryFromStats } from '../tree/index.js';
 import { readPieces } from '../volumes/index.js';
-import { forgetSealed, isIntact, readSealedNotes, type SealedVolume, type StoredMark } from './sealed-volumes.js';
+import {
+  forgetSealed,
+  isIntact,
+  readSealedNotes,
+  type SealedSignatures,
+  type SealedVolume,
+  type StoredMark,
+} from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
 export interface ResumePlan {
@@ -40,6 +47,8 @@ export interface ResumePlan {
   readonly kept: readonly [VolumeInfo, ...VolumeInfo[]];
   /** The last of them, of which nobody knows whether they are stored; their files are here. */
   readonly sealed: readonly SealedVolume[];
+  /** What the interrupted run sealed of the set's signatures, if it came that far. */
+  readonly signatures: SealedSignatures | undefined;
   /** What the target has beyond the kept ones. */
   readonly beyond: readonly NamedFile[];
   /** The last block in them. */
@@ -126,6 +135,7 @@ async function planResume(
     span,
     kept: [first, ...rest],
     sealed: sealed.filter(({ info }) => info.number <= kept.length),
+    signatures: notes.signatures,
     beyond: [...stored.values()].filter((file) => file.parsed.volume > kept.length),
     boundary: end,
     signaturePart: place,

@@ -31,7 +31,7 @@ import { LineSpool } from './line-spool.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
 import { sealFile } from './seal-file.js';
-import { SealedVolumes, type StoredMark } from './sealed-volumes.js';
+import { isIntact, SealedVolumes, type StoredMark, sha256Of } from './sealed-volumes.js';
 import type { Workspace } from './workspace.js';
 
 /** Share of a volume's bytes after which the next volume's upload begins. */
@@ -42,7 +42,10 @@ export class RunningSet {
   readonly #span: SetSpan;
   readonly #resume: ResumePlan | undefined;
   readonly #header: ManifestHeader;
-  readonly #signal: AbortSignal | undefined;
+  /** Fires when the caller's does, and when the run fails: then nothing is stored behind its back any more. */
+  readonly #signal: AbortSignal;
+  readonly #stop = new AbortController();
+  readonly #puts = new Set<Promise<StoredObject>>();
   readonly sealer: Sealer;
   /** Undefined where storing is renaming: nothing is ever on its way. */
   readonly #onTheWay: SealedVolumes | undefined;
@@ -65,7 +68,7 @@ export class RunningSet {
     this.#resume = resume;
     this.#span = span;
     this.#header = header;
-    this.#signal = signal;
+    this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
     this.sealer = new Sealer({
       encoding: workspace.encoding,
       createSeal: () => workspace.codec.createSeal(),
@@ -119,14 +122,14 @@ export class RunningSet {
 
   /** @param volume 0 for what is no volume */
   stagingPath(volume: number): string {
-    const { storage } = this.#workspace;
-    const sealed = volume > 0 ? this.#onTheWay?.folder() : undefined;
-    const folder = storage.stagingDirectory ?? sealed ?? this.#workspace.temporaryFolder();
+    if (volume > 0 && this.#onTheWay !== undefined) return this.#onTheWay.place(`vol${volume}`);
+    const folder = this.#workspace.storage.stagingDirectory ?? this.#workspace.temporaryFolder();
     return join(folder, `${process.pid}-${this.#span.time}-vol${volume}`);
   }
 
   /** @param makeRoom called when most of it is sent, so that the next volume may begin */
   async storeVolume(info: VolumeInfo, file: SealedFile, makeRoom?: () => void): Promise<void> {
+    this.#stop.signal.throwIfAborted();
     const name = this.#name('volume', { volume: info.number });
     if (this.#onTheWay !== undefined) {
       // What is in the volume is described on disk before the note of it.
@@ -217,6 +220,8 @@ export class RunningSet {
   }
 
   async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#puts);
     await this.sealer.close();
     this.#onTheWay?.close();
     this.#signatures?.close();
@@ -262,7 +267,7 @@ export class RunningSet {
   async #sealSignatures(): Promise<SealedFile> {
     const { directory, encoding } = this.#workspace;
     const plain = this.#signaturePartPath;
-    const sealed = await this.#seal(plain, this.sealer, this.stagingPath(0));
+    const sealed = await this.#sealSignaturesOnce(plain);
     const temporary = `${directory.placeOf(this.#name('signatures'))}.tmp`;
     rmSync(temporary, { force: true });
     if (encoding === 'gzip') {
@@ -286,9 +291,24 @@ export class RunningSet {
     return sealed;
   }
 
+  /**
+   * Sealed by the run that was interrupted, if nothing has been added since: it may be stored already, and sealed again
+   * it would be other bytes.
+   */
+  async #sealSignaturesOnce(plain: string): Promise<SealedFile> {
+    const onTheWay = this.#onTheWay;
+    if (onTheWay === undefined) return this.#seal(plain, this.sealer, this.stagingPath(0));
+    const plainSha256 = await sha256Of(plain);
+    const before = this.#resume?.signatures;
+    if (before?.plainSha256 === plainSha256 && (await isIntact(before.file))) return before.file;
+    const file = await this.#seal(plain, this.sealer, onTheWay.place('signatures'));
+    onTheWay.noteSignatures({ plainSha256, file });
+    return file;
+  }
+
   #seal(source: string, sealer: Sealer, target: string, encoding?: Encoding): Promise<SealedFile> {
-    const signal = this.#signal === undefined ? {} : { signal: this.#signal };
-    return sealFile(sealer, { source, target, ...(encoding === undefined ? {} : { encoding }), ...signal });
+    const signal = this.#signal;
+    return sealFile(sealer, { source, target, signal, ...(encoding === undefined ? {} : { encoding }) });
   }
 
   /**
@@ -312,9 +332,9 @@ export class RunningSet {
     const surplus = (this.#resume?.beyond ?? []).filter((file) => file.parsed.volume > volumes);
     const [first] = surplus;
     if (first === undefined) return;
-    const options = this.#signal === undefined ? {} : { signal: this.#signal };
     const names = surplus.map((file) => file.name);
-    await this.#allowed(first.parsed, () => this.#workspace.storage.remove(names, options));
+    const signal = this.#signal;
+    await this.#allowed(first.parsed, () => this.#workspace.storage.remove(names, { signal }));
   }
 
   async #allowed<T>(name: ArchiveName, replace: () => Promise<T>): Promise<T> {
@@ -336,12 +356,16 @@ export class RunningSet {
 
   async #put(name: ArchiveName, file: SealedFile, options: PutOptions = {}): Promise<StoredObject> {
     const { storage, prefixes } = this.#workspace;
-    const stored = await storage.put(
+    const put = storage.put(
       formatName(name, prefixes),
       { kind: 'file', path: file.path, size: file.size, disposable: this.#onTheWay === undefined },
-      { ...options, sha256: file.sha256, ...(this.#signal === undefined ? {} : { signal: this.#signal }) },
+      { ...options, sha256: file.sha256, signal: this.#signal },
     );
-    if (name.kind !== 'volume') rmSync(file.path, { force: true });
+    this.#puts.add(put);
+    const stored = await put.finally(() => this.#puts.delete(put));
+    // Signatures on their way are kept until the manifest is stored: the next run may need these very bytes.
+    const isKept = name.kind === 'volume' || (name.kind === 'signatures' && this.#onTheWay !== undefined);
+    if (!isKept) rmSync(file.path, { force: true });
     return stored;
   }
 }

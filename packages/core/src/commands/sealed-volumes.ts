@@ -37,8 +37,16 @@ export interface SealedVolume {
 /** What the storage said of a stored volume. */
 export type StoredMark = Pick<StoredObject, 'size' | 'tag'>;
 
+/** The signatures of a set whose volumes are all stored. */
+export interface SealedSignatures {
+  /** What they were sealed from. */
+  readonly plainSha256: string;
+  readonly file: SealedFile;
+}
+
 /** What a killed run noted. */
 export interface SealedNotes {
+  readonly signatures: SealedSignatures | undefined;
   readonly sealed: ReadonlyMap<number, SealedVolume>;
   readonly stored: ReadonlyMap<number, StoredMark>;
 }
@@ -49,6 +57,7 @@ const FOLDER_PREFIX = 'redup-volumes-';
 type Line =
   | { readonly span: string; readonly folder: string }
   | { readonly sealed: SerialisedVolume }
+  | { readonly signatures: SealedSignatures }
   | ({ readonly stored: number } & StoredMark);
 
 interface SerialisedVolume extends Omit<VolumeInfo, 'hashes'> {
@@ -64,7 +73,7 @@ export class SealedVolumes {
   readonly #span: SetSpan;
   #folder: string | undefined;
   #fd: number | undefined;
-  /** Names of files whose volumes are not known to be stored. */
+  /** Number of a volume → name of its file, which is not known to be stored; 0 for the signatures. */
   readonly #unconfirmed = new Map<number, string>();
 
   constructor(workspace: Workspace, span: SetSpan) {
@@ -73,8 +82,12 @@ export class SealedVolumes {
     this.#place = placeOf(workspace, span);
   }
 
-  /** A private folder for files of volumes, which outlives a run that doesn't complete its set. */
-  folder(): string {
+  /** Where a file is built: in a private folder that outlives a run which doesn't complete its set. */
+  place(name: string): string {
+    return join(this.#ownFolder(), `${process.pid}-${this.#span.time}-${name}`);
+  }
+
+  #ownFolder(): string {
     if (this.#folder === undefined) {
       const parent = this.#workspace.temporaryParent;
       try {
@@ -93,6 +106,12 @@ export class SealedVolumes {
     const { number } = info;
     this.#write({ sealed: { ...rest, hashes: [...hashes], name, file } });
     this.#unconfirmed.set(number, basename(file.path));
+  }
+
+  /** To be called before they are stored. */
+  noteSignatures(signatures: SealedSignatures): void {
+    this.#write({ signatures });
+    this.#unconfirmed.set(0, basename(signatures.file.path));
   }
 
   noteStored(number: number, { size, tag }: StoredMark): void {
@@ -129,14 +148,16 @@ export class SealedVolumes {
 export function readSealedNotes(workspace: Workspace, span: SetSpan): SealedNotes {
   const sealed = new Map<number, SealedVolume>();
   const stored = new Map<number, StoredMark>();
+  let signatures: SealedSignatures | undefined;
   for (const line of linesOf(placeOf(workspace, span))) {
-    if ('stored' in line) stored.set(line.stored, line);
+    if ('signatures' in line) signatures = line.signatures;
+    else if ('stored' in line) stored.set(line.stored, line);
     else if ('sealed' in line) {
       const { name, file, hashes, ...rest } = line.sealed;
       sealed.set(rest.number, { info: { ...rest, hashes: new Map(hashes) }, name, file });
     }
   }
-  return { sealed, stored };
+  return { sealed, stored, signatures };
 }
 
 /** Removes the notes, and the files they name, of all sets but one. */
@@ -150,13 +171,14 @@ export function forgetSealed(workspace: Workspace, except: SetSpan | undefined):
 
 /** Whether a sealed file is here, whole. */
 export async function isIntact({ path, sha256 }: SealedFile): Promise<boolean> {
+  return (await sha256Of(path).catch(() => undefined)) === sha256;
+}
+
+/** Of a local file, in hex. */
+export async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
-  try {
-    for await (const piece of readPieces(path)) hash.update(piece);
-  } catch {
-    return false;
-  }
-  return hash.digest('hex') === sha256;
+  for await (const piece of readPieces(path)) hash.update(piece);
+  return hash.digest('hex');
 }
 
 function placeOf(workspace: Workspace, span: SetSpan): string {
