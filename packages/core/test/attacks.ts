@@ -118,6 +118,18 @@ const LINKS: Attacks = {
     'counted',
     () => [{ volumes: [[root(), link('f', NASTY)]] }, { volumes: [[delta('f', 0x04, 0x65, 0x76, 0x69, 0x6c, 0x00)]] }],
   ],
+  'a link in capitals, then a file below it in small letters': [
+    'harmless',
+    () => [root(), link('D', '../outside'), plainFile('d/secret', evil)],
+  ],
+  'a link and a folder whose names differ in their accents’ form alone': [
+    'harmless',
+    () => [
+      root(),
+      member({ name: 'snapshot/x', pax: { path: 'snapshot/e\xcc\x81' }, type: '2', link: '../outside' }),
+      member({ name: 'snapshot/y', pax: { path: 'snapshot/\xc3\xa9/secret' }, content: evil }),
+    ],
+  ],
   'a link as the root, then a file': ['counted', () => [link('', 'outside'), plainFile('secret', evil)]],
   'a file as the root, then one beside it': [
     'counted',
@@ -247,6 +259,14 @@ const DELTAS: Attacks = {
   'no end': ['counted', () => increment(delta('f', 0x01, 0x61))],
   'another magic': ['counted', () => increment(member({ name: 'diff/f', content: 'rs\x01\x36............' }))],
   'nothing at all': ['counted', () => increment(member({ name: 'diff/f' }))],
+  'a literal of two gigabytes in a volume of a few bytes': [
+    'counted',
+    () => increment(delta('f', 0x43, 0x7f, 0xff, 0xff, 0xff, 0x61)),
+  ],
+  'a thousand copies of all there is': [
+    'harmless',
+    () => increment(delta('f', ...Array.from({ length: 1000 }, () => [0x46, 0x00, 0x03, 0xe8]).flat(), 0x00)),
+  ],
   'no basis': ['counted', () => increment(delta('other', 0x01, 0x61, 0x00))],
   'a folder as its basis': [
     'counted',

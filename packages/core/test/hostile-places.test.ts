@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -163,6 +164,94 @@ describe('archives that grow without end when they are opened stay small in memo
       });
       expect(paths).toEqual(['f']);
       expect(growth).toBeLessThan(100 << 20);
+    });
+  });
+
+  test('a signature of 200 MiB that an increment is made against', async () => {
+    await withPlace(TREE, async ({ home, open }) => {
+      const name = 'duplicity-full-signatures.20231114T221320Z.sigtar';
+      const size = BOMB_BYTES.toString(8).padStart(11, '0');
+      compress(join(home, 'archive'), name, member({ name: 'signature/f', size }));
+      renameSync(join(home, 'archive', name), join(home, 'unused'));
+      mkdirSync(join(home, 'source'));
+      writeFileSync(join(home, 'source', 'f'), 'changed');
+      const { repository } = await open();
+      const growth = await growthOf(async () => {
+        const backup = repository.backup({
+          source: join(home, 'source'),
+          allowSourceMismatch: true,
+          type: 'incremental',
+        });
+        await backup.then(
+          () => undefined,
+          (error: unknown) => expect(error).toMatchObject({ code: 'SIGNATURE_DAMAGED' }),
+        );
+      });
+      // The signature of one file is in memory whole, twice at most: 200 MiB are those of a file of 35 GB.
+      expect(growth).toBeLessThan(550 << 20);
+    });
+  });
+
+  test('a volume of 200 MiB in a few hundred kilobytes, read by a check', async () => {
+    await withPlace(TREE, async ({ home, open }) => {
+      const name = 'duplicity-full.20231114T221320Z.vol1.difftar';
+      const head = Buffer.concat([
+        root(),
+        member({ name: 'snapshot/f', size: BOMB_BYTES.toString(8).padStart(11, '0') }),
+      ]);
+      compress(join(home, 'archive'), name, head);
+      renameSync(join(home, 'archive', name), join(home, 'unused'));
+      const { repository } = await open();
+      const growth = await growthOf(async () => {
+        expect((await repository.check({ readPercent: 100 })).damages).toBeGreaterThan(0);
+      });
+      expect(growth).toBeLessThan(100 << 20);
+    });
+  });
+
+  test('a delta of a few kilobytes whose result has a gigabyte', async () => {
+    // A hundred thousand times "copy the first ten thousand bytes".
+    const copies = Buffer.concat([
+      Buffer.from([0x72, 0x73, 0x02, 0x36]),
+      Buffer.concat(Array.from({ length: 100_000 }, () => Buffer.from([0x46, 0x00, 0x27, 0x10]))),
+      Buffer.from([0x00]),
+    ]);
+    const sets = [
+      { volumes: [[root(), plainFile('f', 'b'.repeat(10_000))]] },
+      { volumes: [[member({ name: 'diff/f', content: copies })]] },
+    ];
+    await withPlace(sets, async ({ open, home }) => {
+      mkdirSync(join(home, 'empty'));
+      const { repository } = await open();
+      const growth = await growthOf(async () => {
+        expect((await repository.verify({ local: join(home, 'empty'), compare: 'nothing' })).problems).toBe(0);
+      });
+      expect(growth).toBeLessThan(100 << 20);
+    });
+  });
+
+  test('a million entries', async () => {
+    const entries = Array.from({ length: 1_000_000 }, (_, i) => `snapshot/${String(i).padStart(7, '0')}`);
+    const blocks = Buffer.alloc(512 * 1000);
+    const pieces: Buffer[] = [];
+    for (let from = 0; from < entries.length; from += 1000) {
+      for (let i = 0; i < 1000; i++) member({ name: entries[from + i] ?? '' }).copy(blocks, 512 * i);
+      pieces.push(gzipSync(blocks, { level: 1 }));
+    }
+    await withPlace(TREE, async ({ home, open }) => {
+      const name = 'duplicity-full.20231114T221320Z.vol1.difftar';
+      writeFileSync(join(home, 'archive', `${name}.gz`), Buffer.concat([gzipSync(root()), ...pieces]));
+      rmSync(join(home, 'archive', name));
+      const manifest = join(home, 'archive', name.replace('vol1.difftar', 'manifest'));
+      writeFileSync(manifest, readFileSync(manifest, 'latin1').replace(/ {4}Hash.*\n/g, ''), 'latin1');
+      const { repository } = await open();
+      pieces.length = 0;
+      entries.length = 0;
+      const growth = await growthOf(async () => {
+        const result = await repository.verify({ local: home, compare: 'nothing' });
+        expect(result.files).toBeGreaterThanOrEqual(1_000_000);
+      });
+      expect(growth).toBeLessThan(150 << 20);
     });
   });
 

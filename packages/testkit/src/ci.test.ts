@@ -64,3 +64,35 @@ describe('the closing line of CI', () => {
     expect(await summarise('')).toEqual(['0 passed, 1 failed, 0 skipped', 1]);
   });
 });
+
+describe('the check of licences', () => {
+  const script = fileURLToPath(new URL('../../../.ci/licences.mjs', import.meta.url));
+  const ofPackages = async (packages: Record<string, object>): Promise<[number, string]> => {
+    const lock = path.join(tempDir('licences'), 'package-lock.json');
+    fs.writeFileSync(lock, JSON.stringify({ packages }));
+    const { code, stdout } = await run(process.execPath, [script, lock]);
+    return [code, stdout];
+  };
+
+  test('accepts what redup depends on', async () => {
+    const { code, stdout } = await run(process.execPath, [script]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^licences: .*\d+ MIT/)]);
+  });
+
+  test('refuses a dependency under the GPL, or under none', async () => {
+    for (const license of ['GPL-2.0', undefined])
+      expect(await ofPackages({ 'node_modules/x': { license } })).toEqual([
+        1,
+        expect.stringContaining('not allowed: x'),
+      ]);
+  });
+
+  test('passes over what users do not get, and takes one of several', async () => {
+    const packages = {
+      '': { license: 'GPL-3.0' },
+      'node_modules/a': { license: 'GPL-2.0', dev: true },
+      'node_modules/b': { license: '(GPL-2.0 OR MIT)' },
+    };
+    expect(await ofPackages(packages)).toEqual([0, expect.any(String)]);
+  });
+});
