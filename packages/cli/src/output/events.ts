@@ -138,6 +138,13 @@ function tellVolume(log: Log, event: Extract<RedupEvent, { type: 'volume' }>): v
 
 type Told = Exclude<RedupEvent, { type: 'progress' | 'phase' | 'volume' | 'recall' | 'metadata' | 'collection' }>;
 
+/** @param start of the chain, as archives write times */
+function tellOldestChain(log: Log, start: string): void {
+  const iso = start.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5');
+  const text = `No signature chain for the requested time. Using oldest available chain, starting at time ${localTime(Date.parse(iso) / 1000)}.`;
+  log.message({ level: 'warning', code: WARNING_CODE.TIME_BEFORE_FIRST, extra: start, lines: [text] });
+}
+
 function wantedText(path: string): string {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   return parts.map((part) => `${part}/`).join('');
@@ -146,6 +153,10 @@ function wantedText(path: string): string {
 function tell(log: Log, event: Told, { source, top }: { readonly source: string; readonly top: string }): void {
   switch (event.type) {
     case 'warning': {
+      if (event.code === 'TIME_BEFORE_FIRST' && event.object !== undefined) {
+        tellOldestChain(log, event.object);
+        return;
+      }
       const code = WARNING_CODE[event.code];
       // duplicity does not call a socket a problem, and names it as it lies on the disk.
       const isSocket = event.code === 'SOCKET_SKIPPED';

@@ -46,10 +46,9 @@ export function statusLines(status: CollectionStatus): string[] {
       ...chainLines(chain),
       '',
     ]),
-    '',
     ...(primary === undefined
       ? ['No backup chains with active signatures found']
-      : ['Found primary backup chain with matching signature chain:', ...chainLines(primary)]),
+      : ['', 'Found primary backup chain with matching signature chain:', ...chainLines(primary)]),
     ...leftovers(status),
   ];
 }

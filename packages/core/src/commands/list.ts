@@ -69,10 +69,9 @@ export async function* list(workspace: Workspace, options: ListOptions): AsyncGe
   workspace.phase('metadata');
   await synchronize(workspace, remote, files, options.signal);
   if (options.time !== undefined && time < startTimeOf(chain)) {
-    workspace.warn(
-      'TIME_BEFORE_FIRST',
-      `No signature chain for the requested time. Using oldest available chain, starting at time ${formatTime(startTimeOf(chain))}.`,
-    );
+    workspace.warn('TIME_BEFORE_FIRST', 'The time lies before the first backup; the first one is listed', {
+      object: formatTime(startTimeOf(chain)),
+    });
   }
   const merged = new MergedSignatures(await localSignatures(workspace.syncContext(options.signal), files));
   try {
