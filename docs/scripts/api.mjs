@@ -43,13 +43,15 @@ function entries() {
     if (manifest.private === true || manifest.name === 'redup') return [];
     return Object.entries(manifest.exports).map(([subpath, { types }]) => ({
       folder,
+      // The reference knows one entry point a package.
+      isMain: subpath === '.',
       name: `${manifest.name.replace('@redup/', '')}${subpath === '.' ? '' : `-${subpath.slice(2)}`}`,
       declarations: path.join(folder, types),
     }));
   });
 }
 
-function report({ folder, name, declarations }) {
+function report({ folder, name, isMain, declarations }) {
   const config = ExtractorConfig.prepare({
     configObjectFullPath: undefined,
     packageJsonFullPath: path.join(folder, 'package.json'),
@@ -64,7 +66,7 @@ function report({ folder, name, declarations }) {
         reportTempFolder: path.join(made, 'temp'),
       },
       docModel: {
-        enabled: values.model !== undefined,
+        enabled: values.model !== undefined && isMain,
         apiJsonFilePath: path.join(values.model ?? made, `${name}.api.json`),
       },
       dtsRollup: { enabled: false },

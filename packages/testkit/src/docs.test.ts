@@ -221,9 +221,12 @@ describe('links and names in the documents', () => {
 
   function readSources(): { text: string; names: Set<string>; scripts: Set<string> } {
     const packages = path.join(root, 'packages');
-    const manifests = ['.', ...fs.readdirSync(packages).map((name) => path.join('packages', name))].map((folder) =>
-      JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8')),
-    );
+    const manifests = [
+      '.',
+      'docs',
+      'examples',
+      ...fs.readdirSync(packages).map((name) => path.join('packages', name)),
+    ].map((folder) => JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8')));
     const settings = fs.readFileSync(path.join(root, 'vitest.config.ts'), 'utf8');
     const files = fs
       .readdirSync(packages, { recursive: true, encoding: 'utf8' })
