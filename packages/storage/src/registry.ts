@@ -76,6 +76,6 @@ function unknownScheme(scheme: string | undefined, known: readonly string[]): St
   const what = scheme === undefined ? 'the target is not a URL' : `no storage for ${scheme}:// URLs`;
   return new StorageError('bad-url', what, {
     subject: scheme ?? '',
-    hint: `known: ${known.map((name) => `${name}://`).join(', ')}; a folder is file:///absolute/path`,
+    hint: `known: ${known.map((name) => `${name}://`).join(', ')}; a folder is file:///absolute/path${scheme?.includes('s3') ? '; S3 is registered by registerS3 of @redup/storage-s3' : ''}`,
   });
 }
