@@ -82,6 +82,14 @@ describe.each(MODES)('%s', (mode) => {
       for (const path of wrong) expect(named(run.events)).toContain(path);
       for (const path of named(run.events)) expect([...wrong, 'made', '']).toContain(path);
       expect(run.problems).toBeGreaterThanOrEqual(wrong.size);
+      const { repository, events } = await world.open();
+      const verified = await repository.verify({ local: world.source, compare: 'nothing', ignoreErrors: true });
+      expect(verified.problems).toBeGreaterThan(1);
+      const problems = events.flatMap((event) =>
+        event.type === 'warning' && event.path !== undefined ? [event.path] : [],
+      );
+      expect(problems).toContain('each');
+      expect(problems).not.toContain('now-and-then');
       const before = await world.restore({ ignoreErrors: true, time: asTime(START + 1000) });
       expect(before.problems).toBe(0);
       expect(diffTrees(snapshotOf(stateOf(0)), readTree(before.target))).toEqual([]);

@@ -8,7 +8,14 @@ import { loadRsync, type SignatureBuilder } from 'librsync-wasm';
 import { END, formatTime, MORE, type Path, toText } from '../archive/index.js';
 import { readRemote } from '../cache/index.js';
 import { type Collection, type NamedFile, signaturesOf } from '../collection/index.js';
-import { type ArchivedEntry, MergedSignatures, SIGNATURE, SignatureMatch } from '../delta/index.js';
+import {
+  type ArchivedEntry,
+  type ContentReader,
+  type ContentSink,
+  MergedSignatures,
+  SIGNATURE,
+  SignatureMatch,
+} from '../delta/index.js';
 import { errorOfEngine } from '../error-conversion.js';
 import { RedupError } from '../errors.js';
 import { comparePaths, isWithin } from '../tree/index.js';
@@ -17,6 +24,9 @@ import { isDamage, mayBeTheKey } from './check/catalogue.js';
 import { SignatureProof } from './check/signature-proof.js';
 import type { LostVolume, ReadPlan } from './read-plan.js';
 import type { Workspace } from './workspace.js';
+
+/** Content of a path to a sink, proven where that is needed. */
+export type CopyContent = (group: PathVersions, sink: ContentSink) => Promise<void>;
 
 export class Losses {
   readonly #workspace: Workspace;
@@ -43,10 +53,21 @@ export class Losses {
   }
 
   /**
-   * For content that is put together of versions between which one may be lost: what it has to match.
-   * @throws RedupError ARCHIVE_INVALID when nothing can tell
+   * The content of a path, which has to match its signature where a version that a delta belongs to may be lost.
+   * @throws RedupError ARCHIVE_INVALID when it doesn't, or when nothing can tell
    */
-  async proofFor({ path, versions }: PathVersions): Promise<SignatureMatch | undefined> {
+  async copy(group: PathVersions, sink: ContentSink, content: ContentReader): Promise<void> {
+    const proof = await this.#proofFor(group);
+    if (proof === undefined) return content.copy(group, sink);
+    const write = (piece: Uint8Array) => {
+      sink.write(piece);
+      proof.write(piece);
+    };
+    await content.copy(group, { write });
+    if (!proof.finish()) throw basisLost(group.path);
+  }
+
+  async #proofFor({ path, versions }: PathVersions): Promise<SignatureMatch | undefined> {
     const first = versions[0].set;
     const last = versions.at(-1)?.set ?? first;
     const isDoubtful = this.#lost.some(({ set, info }) => first < set && set < last && mayHold(info, path));
@@ -124,7 +145,7 @@ export class Losses {
   }
 }
 
-export function basisLost(path: Path): RedupError {
+function basisLost(path: Path): RedupError {
   const subject = toText(path);
   return new RedupError('ARCHIVE_INVALID', `${subject} has changes whose basis lies in a volume that cannot be read`, {
     subject,

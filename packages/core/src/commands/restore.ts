@@ -17,13 +17,13 @@ import {
   toText,
 } from '../archive/index.js';
 import type { Collection } from '../collection/index.js';
-import { ContentReader, type ContentSink } from '../delta/index.js';
+import { ContentReader } from '../delta/index.js';
 import { errnoOf, localError, RedupError, reasonOf } from '../errors.js';
 import { ProgressReporter } from '../events.js';
 import { makeFolders } from '../make-folders.js';
 import { isWithin, relativeTo, type Selection, TreeWriter, trimSlashes } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
-import { basisLost, Losses } from './losses.js';
+import { type CopyContent, Losses } from './losses.js';
 import { checkVolumes, openPlan, planReading, type ReadPlan, recallVolumes, requireVolumes } from './read-plan.js';
 import type { Workspace } from './workspace.js';
 
@@ -137,7 +137,6 @@ class RestoreRun {
   readonly #renames: readonly { readonly from: Path; readonly to: Path }[];
   readonly #progress: ProgressReporter;
   #writer: TreeWriter | undefined;
-  #losses: Losses | undefined;
   /** Folders looked through for what is selected below them, outermost first; and the last one left out. */
   readonly #pending: PathVersions[] = [];
   #excluded: Path | undefined;
@@ -175,7 +174,7 @@ class RestoreRun {
     });
     const content = new ContentReader(() => this.#workspace.temporaryFolder(), signal);
     const losses = new Losses(this.#workspace, this.#remote, this.#plan, counts.lost, signal);
-    this.#losses = losses;
+    const copy: CopyContent = (group, sink) => losses.copy(group, sink, content);
     this.#workspace.phase('restore');
     try {
       for (let group = merged.next(); group !== END; group = merged.next()) {
@@ -186,7 +185,7 @@ class RestoreRun {
         }
         signal?.throwIfAborted();
         if (!isWithin(group.path, this.#wanted)) continue;
-        for (const wanted of this.#selected(group)) await this.#restoreEntry(wanted, content);
+        for (const wanted of this.#selected(group)) await this.#restoreEntry(wanted, copy);
         this.#progress.update(this.#files, this.#bytes, counts.bytes, group.path);
       }
     } finally {
@@ -227,7 +226,7 @@ class RestoreRun {
     return [];
   }
 
-  async #restoreEntry(group: PathVersions, content: ContentReader): Promise<void> {
+  async #restoreEntry(group: PathVersions, copy: CopyContent): Promise<void> {
     const last = group.versions.at(-1) ?? group.versions[0];
     const { header, kind } = last.entry;
     if (kind === 'deleted') return;
@@ -236,7 +235,7 @@ class RestoreRun {
     try {
       this.#writer ??= this.#openTarget(header, path === ROOT && header.type !== 'directory');
       if (path !== ROOT && this.#rootName !== ROOT) throw belowFile(group.path);
-      await this.#write(this.#writer, asPath(path === ROOT ? this.#rootName : path), header, group, content);
+      await this.#write(this.#writer, asPath(path === ROOT ? this.#rootName : path), header, group, copy);
       this.#files++;
       this.#workspace.emit({ type: 'restored', path: group.path, kind: header.type });
     } catch (error) {
@@ -252,7 +251,7 @@ class RestoreRun {
     path: Path,
     header: TarHeader,
     group: PathVersions,
-    content: ContentReader,
+    copy: CopyContent,
   ): Promise<void> {
     switch (header.type) {
       case 'directory':
@@ -264,7 +263,7 @@ class RestoreRun {
       case 'file': {
         const file = writer.file(path, header);
         try {
-          await this.#copyContent(group, file, content);
+          await copy(group, file);
           file.commit();
         } catch (error) {
           file.abandon();
@@ -276,19 +275,6 @@ class RestoreRun {
       default:
         writer.special(path, header);
     }
-  }
-
-  async #copyContent(group: PathVersions, file: ContentSink, content: ContentReader): Promise<void> {
-    const proof = await this.#losses?.proofFor(group);
-    if (proof === undefined) return content.copy(group, file);
-    const both = {
-      write: (piece: Uint8Array) => {
-        file.write(piece);
-        proof.write(piece);
-      },
-    };
-    await content.copy(group, both);
-    if (!proof.finish()) throw basisLost(group.path);
   }
 
   /**

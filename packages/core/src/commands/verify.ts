@@ -28,6 +28,7 @@ import {
   walk,
 } from '../tree/index.js';
 import type { PathVersions } from '../volumes/index.js';
+import { type CopyContent, Losses } from './losses.js';
 import { notFound } from './read-entries.js';
 import { openPlan, planReading, requireVolumes } from './read-plan.js';
 import { wantedPath } from './restore.js';
@@ -88,6 +89,8 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
     workspace.phase('verify');
     const run = new VerifyRun(workspace, options, root, new LocalItems(first.done ? undefined : first.value, items));
     const content = new ContentReader(() => workspace.temporaryFolder(), signal);
+    const losses = new Losses(workspace, remote, plan, counts.lost, signal);
+    const copy: CopyContent = (group, sink) => losses.copy(group, sink, content);
     try {
       for (let group = merged.next(); group !== END; group = merged.next()) {
         if (group === MORE) {
@@ -95,13 +98,14 @@ export async function verify(workspace: Workspace, options: VerifyOptions): Prom
           await workspace.pace();
           signal?.throwIfAborted();
         } else if (isWithin(group.path, path)) {
-          await run.archived(group, relativeTo(group.path, path), content);
+          await run.archived(group, relativeTo(group.path, path), copy);
           run.report(counts.bytes, group.path);
         }
       }
     } finally {
       content.close();
       await merged.close();
+      await losses.close();
     }
     run.finish();
     if (!run.found) throw notFound(path);
@@ -159,7 +163,7 @@ class VerifyRun {
   }
 
   /** @param path as the local tree has it */
-  async archived(group: PathVersions, path: Path, content: ContentReader): Promise<void> {
+  async archived(group: PathVersions, path: Path, copy: CopyContent): Promise<void> {
     const last = group.versions.at(-1) ?? group.versions[0];
     const { header, kind } = last.entry;
     if (kind === 'deleted') return;
@@ -172,7 +176,7 @@ class VerifyRun {
     if (known !== undefined) this.#differs(path, known);
     if (header.type !== 'file') return;
     try {
-      await this.#compareContent(group, path, known === undefined && this.#compare === 'data', content);
+      await this.#compareContent(group, path, known === undefined && this.#compare === 'data', copy);
     } catch (error) {
       if (!(error instanceof RedupError && error.code === 'ARCHIVE_INVALID' && error.subject !== undefined))
         throw error;
@@ -234,10 +238,10 @@ class VerifyRun {
   }
 
   /** Reads the archived content to its end in any case: that is what proves it. */
-  async #compareContent(group: PathVersions, path: Path, compare: boolean, content: ContentReader): Promise<void> {
+  async #compareContent(group: PathVersions, path: Path, compare: boolean, copy: CopyContent): Promise<void> {
     const comparer = compare ? new FileComparer(this.#placeOf(path)) : new CountingSink();
     try {
-      await content.copy(group, comparer);
+      await copy(group, comparer);
       if (!comparer.finish()) this.#differs(path, { kind: 'content' });
     } catch (error) {
       if (!(error instanceof LocalReadError)) throw error;

@@ -12,7 +12,7 @@ import { RedupError } from '../../errors.js';
 import { ProgressReporter } from '../../events.js';
 import type { MergedSets, PathVersions, Version } from '../../volumes/index.js';
 import type { PlannedVolume } from '../manifests.js';
-import { openPlan, type ReadPlan } from '../read-plan.js';
+import { openPlan, type ReadPlan, recallVolumes } from '../read-plan.js';
 import type { Workspace } from '../workspace.js';
 import { isDamage, type KnownSet, mayBeTheKey, nameOf, timesFrom } from './catalogue.js';
 import type { FindingLog } from './findings.js';
@@ -68,6 +68,7 @@ export class ChainData {
   async read(): Promise<void> {
     const { sets, sample, totals, signal } = this.#options;
     const plan = planOf(sets, sample);
+    await recallVolumes(this.#workspace, plan, signal);
     const { merged, counts } = openPlan(this.#workspace, plan, {
       onDamage: (name, error) => this.#volumeDamaged(name, error),
       onDoubt: (name, error) => this.#manifestWrong(this.#setOf(name), error.message),
