@@ -65,6 +65,7 @@ export {
   type PruneOptions,
   type PrunePlan,
   type PruneResult,
+  type PruneRule,
   type ReadOptions,
   type ReadTotals,
   type RemovalOptions,

@@ -1,6 +1,6 @@
 /** `remove-older-than`, `remove-all-but-n-full`, `remove-all-inc-of-but-n-full`: old chains go, or their incrementals. */
 
-import { type ArchiveTime, toText } from '../archive/index.js';
+import { type ArchiveTime, type Moment, toText } from '../archive/index.js';
 import {
   endOf,
   lastFullOf,
@@ -15,12 +15,15 @@ import { lockedWhen, namesOf, type RemovalOptions, remove } from './remove.js';
 import { tellCollection, warnOfLeftovers } from './synchronize.js';
 import type { Workspace } from './workspace.js';
 
+/** What is old; a time may be a date or what users type, such as `6M`. */
+export type PruneRule = RetentionRule | { readonly remove: 'older-than'; readonly time: Moment };
+
 export interface PruneOptions extends RemovalOptions<PrunePlan> {
-  readonly rule: RetentionRule;
+  readonly rule: PruneRule;
 }
 
 export interface PlanPruneOptions {
-  readonly rule: RetentionRule;
+  readonly rule: PruneRule;
   readonly signal?: AbortSignal;
 }
 
@@ -81,7 +84,8 @@ export function executePrune(
 
 /** @throws RedupError BAD_OPTION, LOCKED; StorageError */
 export async function prune(workspace: Workspace, options: PruneOptions): Promise<PruneResult> {
-  const { rule, signal } = options;
+  const { signal } = options;
+  const rule = resolve(workspace, options.rule);
   checkRule(rule);
   const deletes = options.force === true && options.dryRun !== true;
   return lockedWhen(deletes, workspace, async () => {
@@ -94,6 +98,11 @@ export async function prune(workspace: Workspace, options: PruneOptions): Promis
     if (deletes) await remove(workspace, removal, signal);
     return { ...plan, deleted: deletes && plan.files.length > 0 };
   });
+}
+
+function resolve(workspace: Workspace, rule: PruneRule): RetentionRule {
+  if (rule.remove !== 'older-than') return rule;
+  return { remove: 'older-than', time: workspace.timeOf(rule.time) ?? workspace.now() };
 }
 
 function checkRule(rule: RetentionRule): void {

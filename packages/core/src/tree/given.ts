@@ -267,6 +267,8 @@ function bytesOf(text: string | Uint8Array): ByteString {
 }
 
 function pathOf({ path }: SourceEntry): Path {
+  // Who writes plain JavaScript may give names instead of entries.
+  if (typeof path !== 'string' && !(path instanceof Uint8Array)) throw badEntry('', 'it has no path');
   const bytes = bytesOf(path);
   if (bytes === '') return ROOT;
   const wrong = bytes.split('/').find((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
