@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { diffTrees, file, readTree, seeded, snapshotOf, tree } from '@redup/testkit';
 import { describe, expect, test } from 'vitest';
 import { asTime } from '../src/index.js';
+import { compileSelection } from '../src/tree/index.js';
 import { errorOf, expectRefusal, START, type World, withWorld } from './world.js';
 
 const one = () => tree({ a: file('a'), 'd/b': file(seeded(1, 100_000)) });
@@ -134,6 +135,25 @@ describe('where a restore may write', () => {
       });
       expect(problems).toBe(0);
       expect([...readTree(target).keys()].sort()).toEqual(['', 'a', 'b2', 'e', 'e/f']);
+    });
+  });
+
+  test('what is selected comes back, with the folders above it and no others', async () => {
+    await world(async (w) => {
+      w.write(tree({ a: file('a'), 'd/b': file('b'), 'd/e/c': file('c'), 'empty/x/y': file('y') }));
+      await w.backup();
+      const select = compileSelection(
+        [
+          { kind: 'pattern', action: 'include', pattern: '**/c' },
+          { kind: 'pattern', action: 'exclude', pattern: '**' },
+        ],
+        {},
+      );
+      const { target, files } = await w.restore({ select });
+      expect([...readTree(target).keys()].sort()).toEqual(['', 'd', 'd/e', 'd/e/c']);
+      expect(files).toBe(4);
+      const nothing = compileSelection([{ kind: 'pattern', action: 'exclude', pattern: '**' }], {});
+      await errorOf(w.restore({ select: nothing }), 'NO_BACKUP');
     });
   });
 

@@ -355,3 +355,29 @@ describe('files-from', () => {
     expect(problemOf([from('\n\n')])).toBe('empty-list');
   });
 });
+
+describe('rules for a restore', () => {
+  it('have patterns relative to the backup, as lists print its paths', () => {
+    const select = compileSelection(
+      [
+        { kind: 'pattern', action: 'include', pattern: 'd/new' },
+        { kind: 'regexp', action: 'exclude', pattern: '^a$' },
+        { kind: 'pattern', action: 'exclude', pattern: 'd' },
+      ],
+      {},
+    );
+    expect(select(entry('d/'))).toBe('scan');
+    expect(select(entry('d/new'))).toBe('include');
+    expect(select(entry('d/old'))).toBe('exclude');
+    expect(select(entry('a'))).toBe('exclude');
+    expect(select(entry('b'))).toBe('include');
+  });
+
+  it('are refused when they begin with a slash or lead out', () => {
+    for (const pattern of ['/d', '.', 'd/../a', 'ignorecase:/d']) {
+      const rules = [{ kind: 'pattern', action: 'exclude', pattern }] as const;
+      expect(() => compileSelection(rules, {}), pattern).toThrow(PatternError);
+    }
+    expect(() => compileSelection([{ kind: 'pattern', action: 'exclude', pattern: './d' }], {})).not.toThrow();
+  });
+});
