@@ -28,6 +28,7 @@ export class Operation<T> implements Promise<T>, AsyncIterable<RedupEvent> {
   readonly #result: Promise<T>;
   readonly #queues = new Set<EventQueue>();
   #ended = false;
+  #isAwaited = false;
 
   /**
    * @param run starts in a microtask, so that whoever makes an operation and iterates misses nothing
@@ -58,11 +59,14 @@ export class Operation<T> implements Promise<T>, AsyncIterable<RedupEvent> {
     const queue = new EventQueue();
     this.#queues.add(queue);
     if (this.#ended) queue.end();
+    let isRead = false;
     try {
       yield* queue.events();
+      isRead = true;
     } finally {
       this.#queues.delete(queue);
       queue.leave();
+      if (!isRead) this.#result.catch((error: unknown) => setImmediate(() => this.#raise(error)));
     }
     await this.#result;
   }
@@ -72,15 +76,23 @@ export class Operation<T> implements Promise<T>, AsyncIterable<RedupEvent> {
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    this.#isAwaited = true;
     return this.#result.then(fulfilled, rejected);
   }
 
   catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    this.#isAwaited = true;
     return this.#result.catch(rejected);
   }
 
   finally(settled?: (() => void) | null): Promise<T> {
+    this.#isAwaited = true;
     return this.#result.finally(settled);
+  }
+
+  /** Who left the loop and awaits nothing learns of a failure as with any promise: it is an unhandled rejection. */
+  #raise(error: unknown): void {
+    if (!this.#isAwaited) void Promise.reject(error);
   }
 
   async #pace(signal: AbortSignal | undefined): Promise<void> {

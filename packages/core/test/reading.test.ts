@@ -288,6 +288,28 @@ describe('an operation', () => {
     });
   });
 
+  test('that fails after its loop was left, and that nobody awaits, is an unhandled rejection', async () => {
+    const repository = Repository.open('memory:', { storage: new MemoryStorage() });
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown) => unhandled.push(error);
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', listener);
+    try {
+      for (const isAwaited of [true, false]) {
+        const operation = repository.restore({ target: '/nowhere/at/all' });
+        for await (const _ of operation) break;
+        if (isAwaited) await expect(operation).rejects.toMatchObject({ code: 'NO_BACKUP' });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(unhandled).toHaveLength(isAwaited ? 0 : 1);
+      }
+    } finally {
+      process.off('unhandledRejection', listener);
+      for (const other of others) process.on('unhandledRejection', other);
+    }
+    await repository.close();
+  });
+
   test('fails in the loop and in its promise, and a loop alone leaves no unhandled rejection', async () => {
     const repository = Repository.open('memory:', { storage: new MemoryStorage() });
     const seen: string[] = [];
