@@ -95,6 +95,32 @@ describe('the command says in one line', () => {
     await expectTold(redup(['collection-status', ...QUICK, url], { endpoint: proxy.endpoint }), code, says, way);
   });
 
+  it('that it tries as often, waits as long and listens as patiently as it is told', async (context) => {
+    const { server, url, redup } = await newWorld(context);
+    const at: number[] = [];
+    proxy = await startS3Proxy({
+      target: server.endpoint,
+      plan: () => {
+        at.push(performance.now());
+        return { kind: 'stall', when: 'before' };
+      },
+    });
+    const patience = ['--num-retries', '3', '--backend-retry-delay', '8', '--timeout', '1'];
+    const { code, stdout, stderr } = await redup(['collection-status', ...patience, url], { endpoint: proxy.endpoint });
+    expect(code).toBe(38);
+    expect(stderr).toContain('in time (tried 3 times)');
+    expect((stdout + stderr).match(/Attempt \d of 3 failed/g)).toEqual([
+      'Attempt 1 of 3 failed',
+      'Attempt 2 of 3 failed',
+    ]);
+    expect(at).toHaveLength(3);
+    // A second of silence each, then a sixteenth and a quarter of the delay, less up to a quarter by chance.
+    const [first = 0, second = 0, third = 0] = at;
+    expect(second - first).toBeGreaterThan(1000 + (8000 / 16) * 0.75 - 50);
+    expect(third - second).toBeGreaterThan(1000 + (8000 / 4) * 0.75 - 50);
+    expect(third - first).toBeLessThan(15_000);
+  });
+
   it('what a real server refuses: no bucket, no right, wrong keys; and where there is no server', async (context) => {
     const { server, bucket, url, folder, redup, redupOk } = await newWorld(context);
     mkdirSync(join(folder, 'src'));
