@@ -64,7 +64,7 @@ async function measure({ name, rate: bytesPerSecond, latencyMs: latency }, seali
   await proxy?.close();
   const slower = Math.max(linkMs, sealing.work);
   const figures = [`link alone ${seconds(linkMs)}`, `backup ${seconds(all.work)} of ${seconds(all.total)}`];
-  const shares = `share ${percent(slower / all.work)}, of all ${percent(slower / all.total)}, peak ${all.peakMb} MB`;
+  const shares = `share ${percent(slower / all.work)}, of all ${percent(slower / all.total)}, memory ${all.peakMb} MB, disk ${all.waitingMb} MB`;
   say(`${name}: ${figures.join(', ')}: ${shares}`);
   if (proxy === undefined) return;
   say(
@@ -103,10 +103,22 @@ async function backup(url, endpoint = '') {
   child.stderr.on('data', (text) => {
     said += text;
   });
+  let waiting = 0;
+  const looking = setInterval(() => {
+    waiting = Math.max(waiting, waitingBytes());
+  }, 50);
   const code = await new Promise((resolve) => child.on('close', resolve));
+  clearInterval(looking);
   if (code !== 0) throw new Error(`redup ended with ${code}\n${said}`);
   const peakMb = Math.round(Number(/peak (\d+)/.exec(said)?.[1]) / 1000);
-  return { work: last - first, total: performance.now() - started, peakMb };
+  return { work: last - first, total: performance.now() - started, peakMb, waitingMb: Math.round(waiting / MB) };
+}
+
+/** Bytes of volumes that are built, wait or are uploaded. */
+function waitingBytes() {
+  const folders = readdirSync(folder).filter((name) => name.startsWith('redup-volumes-'));
+  const files = folders.flatMap((name) => readdirSync(join(folder, name)).map((file) => join(folder, name, file)));
+  return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** The volumes that the sealing made, stored by the storage alone. */

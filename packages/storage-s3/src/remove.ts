@@ -55,7 +55,9 @@ async function removeBatch(
         Delete: { Objects: left.map((Key) => ({ Key })), Quiet: false },
       });
       const answer = await client.send(command, http);
-      markers += (answer.Deleted ?? []).filter((deleted) => deleted.DeleteMarker === true).length;
+      markers += (answer.Deleted ?? []).filter(
+        (deleted) => deleted.DeleteMarker === true && isArchive(deleted.Key),
+      ).length;
       const failed = answer.Errors ?? [];
       left = failed.flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
       const [first] = failed;
@@ -71,11 +73,16 @@ async function removeBatch(
     await forEachLimited(left, PARALLEL, (Key) =>
       gateway.call({ ...call, action: `remove ${Key}` }, async ({ client, http }) => {
         const { DeleteMarker } = await client.send(new sdk.DeleteObjectCommand({ Bucket: location.bucket, Key }), http);
-        if (DeleteMarker) markers += 1;
+        if (DeleteMarker && isArchive(Key)) markers += 1;
       }),
     );
   }
   return markers;
+}
+
+/** Nobody needs to hear of the old versions of a lock, which is made and removed with every run. */
+function isArchive(key: string | undefined): boolean {
+  return key !== undefined && !/redup\.lock(\.probe)?$/.test(key);
 }
 
 /** Keys that a lock protects, with the date until which. Empty for buckets without Object Lock, which costs one request. */

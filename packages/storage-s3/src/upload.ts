@@ -5,7 +5,7 @@
  * Checksums: each request is signed together with the SHA-256 of its body (all servers check that). Amazon's
  * `x-amz-checksum-sha256` comes on top, and its echo is compared; a server that ignores or refuses it gets Content-MD5 instead, and
  * the ETag is compared. Which of the two a server understands is found out with the first object of a run.
- * Why not lib-storage: it holds every part in memory and can't repeat a part with the caller's policy.
+ * Why not lib-storage: docs/decisions/0016-own-s3-uploads.md.
  */
 
 import { Readable } from 'node:stream';
@@ -109,9 +109,10 @@ export class Uploader {
 
   /** Headers of the object itself. */
   objectInput(upload: Upload): PutObjectCommandInput {
-    const { storageClass, encryption, objectLock } = this.#options;
+    const { storageClass, encryption } = this.#options;
+    const objectLock = upload.options.isPassing ? undefined : this.#options.objectLock;
     const cold = storageClass === 'GLACIER' || storageClass === 'DEEP_ARCHIVE' || storageClass === 'GLACIER_IR';
-    const wanted = cold && !isVolume(upload.name) ? undefined : storageClass;
+    const wanted = (cold && !isVolume(upload.name)) || upload.options.isPassing ? undefined : storageClass;
     return {
       Bucket: this.#bucket,
       Key: upload.key,

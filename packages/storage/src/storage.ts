@@ -75,6 +75,8 @@ export interface PutOptions {
   readonly ifExists?: 'fail' | 'replace' | 'same';
   /** Hex SHA-256 of the source, when known. Bytes that don't match it are refused with `corrupt` (a moved file is not read again). */
   readonly sha256?: string;
+  /** It is no part of an archive and will be removed soon: no retention and no cold tier for it. */
+  readonly isPassing?: boolean;
   readonly signal?: AbortSignal;
   /** Called with the bytes sent so far. After a retry the number starts lower again. */
   onProgress?(bytes: number): void;

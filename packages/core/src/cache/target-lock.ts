@@ -63,7 +63,9 @@ export async function acquireTargetLock(storage: Storage, options: TargetLockOpt
     }
   } catch (error) {
     forgetHolder(holder);
-    throw error;
+    // A bucket that retains whatever is stored in it: what can't be taken away again is no lock.
+    if (!isStorageError(error, 'retained')) throw error;
+    return undefined;
   }
   forgetHolder(holder);
   return undefined;
@@ -150,7 +152,8 @@ async function put(
 ): Promise<'stored' | 'exists' | 'forbidden'> {
   const bytes = Buffer.from(`${JSON.stringify(entry)}\n`, 'utf8');
   try {
-    await storage.put(name, { kind: 'bytes', bytes }, { ifExists, ...(signal === undefined ? {} : { signal }) });
+    const options = { ifExists, isPassing: true, ...(signal === undefined ? {} : { signal }) } as const;
+    await storage.put(name, { kind: 'bytes', bytes }, options);
     return 'stored';
   } catch (error) {
     if (isStorageError(error, 'exists')) return 'exists';

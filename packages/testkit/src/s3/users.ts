@@ -101,7 +101,8 @@ function nothingElse(statements: readonly Statement[]): object[] {
 
 /** The statement `NeverOverwrite` of docs/s3.md: an object is created under the condition that it isn't there, or not at all. */
 export const neverOverwrite: ProxyPlan = ({ method, url, headers }) => {
-  const query = url.split('?')[1] ?? '';
+  const [path = '', query = ''] = url.split('?');
+  if (!/^\/[^/]+\/./.test(path)) return undefined; // a bucket, no object
   const creates =
     (method === 'PUT' && !/\b(partNumber|retention)\b/.test(query)) || (method === 'POST' && /\buploadId=/.test(query));
   if (!creates || headers['if-none-match'] !== undefined) return undefined;
