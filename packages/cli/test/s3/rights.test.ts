@@ -97,17 +97,19 @@ describe('with the rights that docs/s3.md gives', () => {
     const how = { keys: users.backup, endpoint: proxy.endpoint };
     await killedAfterStoring(3, world, proxy, how);
     const before = await world.stored();
-    expect([...before.keys()].map((name) => /vol\d/.exec(name)?.[0])).toEqual(['vol1', 'vol2', 'vol3']);
+    // The fourth was begun when most of the third was out; it may have arrived as well.
+    const volumes = [...before.keys()].map((name) => /vol\d/.exec(name)?.[0] ?? name);
+    expect(volumes.slice(0, 3)).toEqual(['vol1', 'vol2', 'vol3']);
 
     proxy.plan = neverOverwrite;
     const from = proxy.requests.length;
     const { stdout } = await redupOk(['full', '--volsize', '1', 'src', url], how);
-    expect(stdout).toContain('that was interrupted after volume 3');
+    expect(stdout).toMatch(/that was interrupted after volume [34]/);
     const after = await world.stored();
     for (const [name, tag] of before) expect(after.get(name), `${name} is as it was`).toBe(tag);
-    const puts = proxy.requests
-      .slice(from)
-      .filter(({ method, url: path }) => method === 'PUT' && /vol[123]/.test(path));
+    const puts = proxy.requests.slice(from).filter(({ method, url: path }) => {
+      return method === 'PUT' && [...before.keys()].some((name) => path.includes(name));
+    });
     expect(puts).toEqual([]);
     expect(readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('redup-volumes'))).toEqual([]);
     await redupOk(['restore', url, 'out'], { keys: users.restore, cache: 'restorer' });
