@@ -55,18 +55,19 @@ function scratch(): { cwd: string; env: Record<string, string> } {
   return { cwd, env: cleanEnv({ HOME: path.join(folder, 'home'), PATH, NO_COLOR: '1' }) };
 }
 
-/** The access key that documents show, and the only bucket that they write to. */
+/** The access key that documents show. */
 const DEMO = {
   keys: { accessKey: 'AKIAICDEMO2KVF2ODEMO', secretKey: 'kGDEMOEqf/CuM+fuDEMOENfmCeX9eDEMO0gVi9tN' },
-  bucket: 'bucket-duplicity',
 };
 
 /** Makes the real server known to every program of a home, as `~/.aws/config` does for users. */
-async function offerS3(context: SkipContext, home: string): Promise<void> {
+async function offerS3(context: SkipContext, home: string, source: string): Promise<void> {
   requirePeer(context, 'radosgw');
   const server = await sharedS3Server();
-  // A run shortly before may have left them.
-  await cephAdmin(server, ['bucket', 'rm', `--bucket=${DEMO.bucket}`, '--purge-objects']).catch(() => undefined);
+  // A run shortly before may have left them. Other documents, which run beside this one, have buckets of their own.
+  const buckets = new Set([...source.matchAll(/\bs3(?:\+http)?:\/\/([a-z0-9.-]+)/g)].map((match) => match[1]));
+  for (const bucket of buckets)
+    await cephAdmin(server, ['bucket', 'rm', `--bucket=${bucket}`, '--purge-objects']).catch(() => undefined);
   await createS3User(server, 'demo', { mayCreateBuckets: true, keys: DEMO.keys }).catch(() => undefined);
   fs.mkdirSync(path.join(home, '.aws'));
   const config = ['[default]', 'region = us-east-1', `endpoint_url = ${server.endpoint}`];
@@ -83,7 +84,8 @@ function expectOutputs({ document, program }: Example, printed: string): void {
   }
 }
 
-describe('commands in the documents', () => {
+// Several documents run at once, each with real programs.
+describe('commands in the documents', { timeout: 180_000 }, () => {
   const found = examples('bash', (text) => `echo; echo '${text}'`);
 
   test.concurrent.for(found)('of $document run and print what is shown', async (example, context) => {
@@ -92,7 +94,8 @@ describe('commands in the documents', () => {
         requirePeer(context, peer);
     }
     const { cwd, env } = scratch();
-    if (/\bs3(?:\+http)?:\/\//.test(example.program.source)) await offerS3(context, env['HOME'] ?? '');
+    if (/\bs3(?:\+http)?:\/\//.test(example.program.source))
+      await offerS3(context, env['HOME'] ?? '', example.program.source);
     const script = path.join(cwd, '..', path.basename(example.document));
     fs.writeFileSync(script, example.program.source);
     // An agent that a gpg started would outlive its home.
