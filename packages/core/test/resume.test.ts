@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readdirSync, rmSync, writeFileSync } from '
 import { join } from 'node:path';
 import { FileStorage, type PutOptions, type Storage, type UploadSource } from '@redup/storage';
 import {
+  archiveSets,
   diffTrees,
   duplicity,
   duplicityOk,
@@ -164,6 +165,24 @@ test('an incremental backup that was cut off inside a delta goes on', async () =
     expect(result).toMatchObject({ type: 'incremental', time: NOW + 100 });
     expect(events.filter((event) => event.type === 'volume').map((event) => event.number)[0]).toBe(4);
     expect(await restored(place, 'symmetric', folder)).toEqual([]);
+  });
+});
+
+test("signatures stored just before a crash, with no cache left to go on from, are in nobody's way", async () => {
+  await withPlace(async (place, folder) => {
+    const first = await openRepository({ ...place, mode: 'gzip', now: NOW });
+    await first.repository.backup({ source: place.source });
+    appendFileSync(join(place.source, 'a'), 'more');
+    await interrupted(place, 'gzip', '.manifest', NOW + 100);
+    expect(archiveSets(place.target).at(-1)).toMatchObject({ hasSignatures: true, hasManifest: false });
+    rmSync(place.archiveDirectory, { recursive: true });
+    for (const later of [200, 300]) {
+      appendFileSync(join(place.source, 'a'), 'and more');
+      const { repository } = await openRepository({ ...place, mode: 'gzip', now: NOW + later });
+      // duplicity finds no signatures for the chain then, and wants a full backup.
+      expect(await repository.backup({ source: place.source })).toMatchObject({ type: 'incremental' });
+    }
+    expect(await restored(place, 'gzip', folder)).toEqual([]);
   });
 });
 

@@ -200,7 +200,13 @@ describe('cleanup', () => {
         const { deleted, files: gone } = await repository.cleanup({ force: true });
         expect(gone).toEqual(shown.files);
         expect(deleted).toBe(true);
-        expect(files(world.target)).toEqual(files(theirs));
+        // duplicity keeps the signatures of incrementals that are gone, and then makes no new one: "Old signatures not found".
+        const left = files(world.target);
+        const isOfNoSet = (file: string): boolean =>
+          file.includes('new-signatures') &&
+          !left.includes(file.replace('new-signatures', 'inc').replace('sigtar.gz', 'manifest'));
+        expect(gone.filter(isOfNoSet)).not.toEqual([]);
+        expect(left).toEqual(files(theirs).filter((file) => !isOfNoSet(file)));
         expect(files(world.target)).not.toEqual(before);
         expect(readFileSync(world.place('notes.txt'), 'utf8')).toBe('mine');
         expect((await repository.cleanup({ force: true })).files).toEqual([]);

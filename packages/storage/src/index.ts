@@ -45,4 +45,5 @@ export {
   withRetry,
 } from './retry.js';
 export { digest, readSource } from './source.js';
+export { processMark, removeLeftBehind } from './staging.js';
 export * from './storage.js';

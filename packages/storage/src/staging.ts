@@ -1,10 +1,10 @@
 /**
- * A private folder beside the stored objects for files that are not whole yet: `.redup-staging/<owner>/…`, one
- * owner folder a process, so that removing what a crashed run left behind never touches a running one.
+ * A private folder beside the stored objects for files that are not whole yet: `.redup-staging/<mark>/…`. The mark is a process's, so
+ * that removing what a crashed run left behind never touches a running one. Other temporary files bear it in their names.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from './file-system.js';
@@ -18,8 +18,8 @@ const FOREIGN_STALE_MS = 7 * 24 * 3600 * 1000;
 export function makeStagingDirectory(target: string): string {
   const parent = join(target, STAGING_NAME);
   makePrivate(parent);
-  removeStale(parent);
-  const own = join(parent, `${machineId()}-${process.pid}-${randomBytes(4).toString('hex')}`);
+  removeLeftBehind(parent, (name) => name);
+  const own = join(parent, processMark());
   mkdirSync(own, { mode: 0o700 });
   return own;
 }
@@ -42,22 +42,36 @@ function makePrivate(folder: string): void {
   }
 }
 
-/** Best effort: another run may be removing the same leftovers, and a leftover that can't be removed harms nobody. */
-function removeStale(parent: string): void {
+/** For names of temporary files: tells later runs whose it is, so that they can remove it when its process is dead. */
+export function processMark(): string {
+  return `${machineId()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/**
+ * Removes what dead processes of this user left in a folder. Best effort: another run may be removing the same, and a leftover
+ * that can't be removed harms nobody.
+ *
+ * @param markIn the part of a name that may be a mark; undefined leaves the file alone
+ */
+export function removeLeftBehind(parent: string, markIn: (name: string) => string | undefined): void {
   for (const name of readdirSync(parent)) {
-    const folder = join(parent, name);
+    const match = /^([0-9a-f]{12})-([0-9]+)-[0-9a-f]{8}$/.exec(markIn(name) ?? '');
+    if (match === null) continue;
+    const place = join(parent, name);
     try {
-      if (isStale(name, statSync(folder).mtimeMs)) rmSync(folder, { recursive: true, force: true });
+      if (isLeftBehind(place, match[1] ?? '', Number(match[2]))) rmSync(place, { recursive: true, force: true });
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'EACCES', 'EPERM', 'ENOTEMPTY')) throw error;
     }
   }
 }
 
-function isStale(name: string, modifiedMs: number): boolean {
-  const match = /^([0-9a-f]{12})-([0-9]+)-[0-9a-f]{8}$/.exec(name);
-  if (match?.[1] === machineId()) return !isAlive(Number(match[2]));
-  return Date.now() - modifiedMs > FOREIGN_STALE_MS;
+function isLeftBehind(place: string, machine: string, pid: number): boolean {
+  const stats = lstatSync(place);
+  // In a folder that all may write to, others could lead the removal elsewhere by what they put there.
+  const isOurs = stats.uid === (process.getuid?.() ?? stats.uid) && (stats.mode & 0o022) === 0;
+  if (!isOurs || stats.isSymbolicLink()) return false;
+  return machine === machineId() ? !isAlive(pid) : Date.now() - stats.mtimeMs > FOREIGN_STALE_MS;
 }
 
 function isAlive(pid: number): boolean {

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly input?: Uint8Array | string;
   /** The program is killed after that time, and `run` rejects. Default: two minutes. */
   readonly timeoutMs?: number;
+  /** The program is killed after that time, as a part of the test: `run` resolves with code 137. */
+  readonly killAfterMs?: number;
 }
 
 export interface RunResult {
@@ -39,11 +41,15 @@ export async function run(command: string, args: readonly string[] = [], options
       child.kill('SIGKILL');
       reject(new Error(`${command} took longer than ${timeoutMs} ms\n${Buffer.concat(stderr).toString()}`));
     }, timeoutMs);
+    const { killAfterMs } = options;
+    const killer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
     child.on('error', (error) => {
+      clearTimeout(killer);
       clearTimeout(timer);
       reject(error);
     });
     child.on('close', (code, signal) => {
+      clearTimeout(killer);
       clearTimeout(timer);
       const stdoutBytes = Buffer.concat(stdout);
       resolve({

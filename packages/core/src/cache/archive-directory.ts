@@ -16,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { processMark, removeLeftBehind } from '@redup/storage';
 import {
   type ArchiveName,
   type ByteString,
@@ -44,6 +45,7 @@ export function nameForUrl(url: string): string {
 export class ArchiveDirectory {
   readonly path: string;
   readonly #options: ArchiveDirectoryOptions;
+  #created = false;
 
   /** @throws RedupError when the folder cannot be made */
   constructor(options: ArchiveDirectoryOptions) {
@@ -51,10 +53,16 @@ export class ArchiveDirectory {
     this.path = join(options.parent, options.name);
   }
 
-  /** Makes the folder, private: manifests and signatures tell names and hashes of the user's files. */
+  /**
+   * Makes the folder, private: manifests and signatures tell names and hashes of the user's files. Unfinished files of runs that
+   * crashed are removed.
+   */
   create(): void {
+    if (this.#created) return;
     try {
       makeFolders(this.path, 0o700);
+      removeLeftBehind(this.path, (name) => /\.([^.]*)\.tmp$/.exec(name)?.[1]);
+      this.#created = true;
     } catch (error) {
       if (errnoOf(error) === 'ENOSPC') throw localError('create the archive directory', this.path, error);
       throw new RedupError(
@@ -113,6 +121,11 @@ export class ArchiveDirectory {
     rmSync(path, { force: true });
   }
 
+  /** Where a file is built that will be published at `place`. */
+  temporary(place: string): string {
+    return `${place}.${processMark()}.tmp`;
+  }
+
   /** Makes a finished file visible under its name, durably. */
   publish(temporary: string, place: string): void {
     try {
@@ -128,7 +141,7 @@ export class ArchiveDirectory {
 
   /** Writes a small file durably: whole under its name, or not at all. */
   writeFile(place: string, content: ByteString): void {
-    const temporary = `${place}.tmp`;
+    const temporary = this.temporary(place);
     try {
       const fd = openSync(temporary, 'w', 0o600);
       try {

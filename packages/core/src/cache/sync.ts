@@ -91,9 +91,8 @@ export async function writeCopy(
 ): Promise<void> {
   directory.create();
   const place = directory.placeOf(parsed);
-  const temporary = `${place}.tmp`;
+  const temporary = directory.temporary(place);
   const content = parsed.kind === 'manifest' ? plain : gzip(plain, { workers: 1 });
-  rmSync(temporary, { force: true });
   let fd: number;
   try {
     fd = openSync(temporary, 'wx', 0o600);

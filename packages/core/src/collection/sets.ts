@@ -83,14 +83,14 @@ export function collect(
   for (const { name, size, tag } of listing) {
     const parsed = parseName(name, prefixes, timeSeparator);
     const mark = tag === undefined ? { size } : { size, tag };
-    if (parsed === undefined) foreign.push(name);
+    if (parsed === undefined || !isLaterThanItsStart(parsed.span)) foreign.push(name);
     else if (parsed.kind === 'signatures') signatures.push({ name, parsed, ...mark });
     else addToSet(drafts, { name, parsed, ...mark }, onDuplicate);
   }
   const sets = [...drafts.values()];
   const complete = sets.filter((set) => set.manifest !== undefined);
   const { chains, orphaned } = formChains(complete);
-  const signed = formSignatureChains(signatures);
+  const signed = formSignatureChains(signatures, new Set(chains.flatMap(setsOf).map((set) => setKey(set.span))));
   return {
     chains,
     signatureChains: signed.chains,
@@ -99,6 +99,11 @@ export function collect(
     orphanedSignatures: signed.orphaned,
     foreign,
   };
+}
+
+/** Nobody writes another; a chain that led back to itself would never end. */
+function isLaterThanItsStart(span: SetSpan): boolean {
+  return span.type === 'full' || span.time > span.start;
 }
 
 interface SetDraft {
@@ -170,15 +175,23 @@ export function takeForComplete(collection: Collection, taken: readonly BackupSe
   return { ...collection, chains, orphanedSets: orphaned, incompleteSets };
 }
 
-function formSignatureChains(files: readonly NamedFile[]): { chains: SignatureChain[]; orphaned: NamedFile[] } {
+/**
+ * Incrementals' signatures count with their sets alone. A backup that was cut off between its signatures and its manifest
+ * leaves signatures that begin where the next incremental's do: duplicity puts them in that one's place and finds none for it.
+ */
+function formSignatureChains(
+  files: readonly NamedFile[],
+  sets: ReadonlySet<string>,
+): { chains: SignatureChain[]; orphaned: NamedFile[] } {
   const chains: { files: NamedFile[]; start: ArchiveTime; end: ArchiveTime }[] = [];
   const increments: NamedFile[] = [];
+  const orphaned: NamedFile[] = [];
   for (const file of files) {
     const { span } = file.parsed;
     if (span.type === 'full') chains.push({ files: [file], start: span.time, end: span.time });
-    else increments.push(file);
+    else if (sets.has(setKey(span))) increments.push(file);
+    else orphaned.push(file);
   }
-  const orphaned: NamedFile[] = [];
   for (const file of increments.sort((a, b) => startOf(a) - startOf(b) || a.parsed.span.time - b.parsed.span.time)) {
     const chain = chains.find((candidate) => candidate.end === startOf(file));
     if (chain === undefined) orphaned.push(file);

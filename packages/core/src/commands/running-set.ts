@@ -54,6 +54,8 @@ export class RunningSet {
   readonly #files: LineSpool;
   #manifestFd: number | undefined;
   #signatures: SignatureWriter | undefined;
+  /** Where they are written until a further volume is stored. */
+  #signatureTemporary: string | undefined;
   storedBytes = 0;
 
   /** @param resume of an interrupted backup that this set goes on with */
@@ -88,7 +90,8 @@ export class RunningSet {
   /** The signature file of this set. When an interrupted set goes on, the old one stays until a further volume is stored. */
   openSignatures(): SignatureWriter {
     const part = this.#signaturePartPath;
-    this.#signatures = new SignatureWriter(this.#resume === undefined ? part : `${part}.new`);
+    if (this.#resume !== undefined) this.#signatureTemporary = this.#workspace.directory.temporary(part);
+    this.#signatures = new SignatureWriter(this.#signatureTemporary ?? part);
     return this.#signatures;
   }
 
@@ -225,6 +228,7 @@ export class RunningSet {
     await this.sealer.close();
     this.#onTheWay?.close();
     this.#signatures?.close();
+    if (this.#signatureTemporary !== undefined) rmSync(this.#signatureTemporary, { force: true });
     this.#files.close();
     if (this.#manifestFd !== undefined) closeSync(this.#manifestFd);
     this.#manifestFd = undefined;
@@ -235,7 +239,6 @@ export class RunningSet {
     this.#manifestFd = undefined;
     rmSync(this.#manifestPartPath, { force: true });
     rmSync(this.#signaturePartPath, { force: true });
-    rmSync(`${this.#signaturePartPath}.new`, { force: true });
     this.#onTheWay?.forget();
   }
 
@@ -245,7 +248,8 @@ export class RunningSet {
   }
 
   #writeManifest({ listFiles }: { readonly listFiles: boolean }): string {
-    const path = join(this.#workspace.directory.path, `${process.pid}-manifest.tmp`);
+    const { directory } = this.#workspace;
+    const path = directory.temporary(directory.placeOf(this.#name('manifest')));
     try {
       const fd = openSync(path, 'w', 0o600);
       try {
@@ -268,8 +272,7 @@ export class RunningSet {
     const { directory, encoding } = this.#workspace;
     const plain = this.#signaturePartPath;
     const sealed = await this.#sealSignaturesOnce(plain);
-    const temporary = `${directory.placeOf(this.#name('signatures'))}.tmp`;
-    rmSync(temporary, { force: true });
+    const temporary = directory.temporary(directory.placeOf(this.#name('signatures')));
     if (encoding === 'gzip') {
       try {
         copyFileSync(sealed.path, temporary);
