@@ -5,7 +5,7 @@ import { cpSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 import { file, flipBit, literal, seeded, symlink, type TreeModel, tempDir, tree, truncateFile } from '@redup/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { CheckOptions, CheckResult, FindingCode, WarningCode } from '../src/index.js';
+import type { CheckOptions, CheckResult, FindingCode } from '../src/index.js';
 import { MODES, type Mode } from './support.js';
 import { errorOf, START, World, withWorld } from './world.js';
 
@@ -46,8 +46,8 @@ async function checked(world: World, options: CheckOptions = {}): Promise<CheckR
   const result = await repository.check(options);
   // What the result lists, the events told.
   expect(events.flatMap((event) => (event.type === 'finding' ? [event.finding] : []))).toEqual(result.findings);
-  const allowed: readonly WarningCode[] = ['NO_HASH'];
-  for (const event of events) if (event.type === 'warning') expect(allowed).toContain(event.code);
+  // What is found is a finding, not a warning as well.
+  expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
   for (const { message, hint } of result.findings) {
     expect(message).not.toMatch(/\n|undefined|\[object/);
     expect(hint).toMatch(/[.]$/);
@@ -138,7 +138,10 @@ describe.each(MODES)('%s', (mode) => {
       const result = await checked(world, { readPercent: 100 });
       const found = codes(result);
       expect(found.length).toBeGreaterThan(0);
-      if (damage === 'the file gone') expect(found).toEqual(['MANIFEST_MISSING']);
+      if (damage === 'the file gone') {
+        expect(found).toEqual(['MANIFEST_MISSING']);
+        expect(result.findings[0]?.times).toEqual(TIMES);
+      }
       for (const finding of result.findings.filter(({ code }) => code.startsWith('MANIFEST')))
         expect(finding).toMatchObject({ affects: 'restores', repairable: true });
     });

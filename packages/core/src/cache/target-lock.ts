@@ -59,7 +59,7 @@ export async function acquireTargetLock(storage: Storage, options: TargetLockOpt
         if (taken) await lock.verify();
         return lock;
       }
-      await removeIfStale(storage, name, options);
+      if ((await removeIfStale(storage, name, options)) === 'kept') break;
     }
   } catch (error) {
     forgetHolder(holder);
@@ -72,7 +72,7 @@ export async function acquireTargetLock(storage: Storage, options: TargetLockOpt
 }
 
 /** @throws RedupError LOCKED when it isn't stale */
-async function removeIfStale(storage: Storage, name: string, options: TargetLockOptions): Promise<void> {
+async function removeIfStale(storage: Storage, name: string, options: TargetLockOptions): Promise<'removed' | 'kept'> {
   const entry = await readEntry(storage, name, options.signal);
   if (entry !== undefined) {
     const liveness = livenessAnywhere(entry);
@@ -82,7 +82,14 @@ async function removeIfStale(storage: Storage, name: string, options: TargetLock
       options.onForce(nameOf(entry));
     }
   }
-  await storage.remove([name], options.signal === undefined ? {} : { signal: options.signal });
+  try {
+    await storage.remove([name], options.signal === undefined ? {} : { signal: options.signal });
+    return 'removed';
+  } catch (error) {
+    // Retained by an object lock, as everything that is stored there: then there is no lock.
+    if (NOT_ALLOWED.some((code) => isStorageError(error, code))) return 'kept';
+    throw error;
+  }
 }
 
 class HeldLock implements TargetLock {

@@ -238,7 +238,8 @@ function volumeSource(
     open: async () => {
       if (file === undefined) throw volumeMissing(name);
       const checkable = isCheckable(info.hashes);
-      if (!checkable)
+      // Who says how to prove has told of it, or will.
+      if (!checkable && prove === undefined)
         workspace.warn(
           'NO_HASH',
           `The manifest has no known hash of ${name}; it is checked by its own structure alone`,

@@ -23,7 +23,7 @@ export function checkListing(remote: Collection, known: readonly KnownSet[], fin
   checkOrphans(remote, known, findings);
 }
 
-function checkManifest({ set, manifestState, manifest }: KnownSet, findings: FindingLog): void {
+function checkManifest({ set, chain, manifestState, manifest }: KnownSet, findings: FindingLog): void {
   const time = formatTime(set.span.time);
   if (manifestState === 'lost') {
     findings.add({
@@ -31,7 +31,7 @@ function checkManifest({ set, manifestState, manifest }: KnownSet, findings: Fin
       message: `The backup of ${time} has no manifest, but all else shows that it was complete`,
       ...about(set),
       affects: 'restores',
-      times: [set.span.time],
+      times: timesFrom(set, chain),
       repair: { what: 'manifest', set, trustCopy: true },
       hint: 'Run check --repair, which makes it from the volumes; restore --ignore-errors does without.',
     });

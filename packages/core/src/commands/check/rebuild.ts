@@ -169,6 +169,7 @@ export async function rebuildSignatures(
       if (!isDamage(found) && !mayBeTheKey(found)) throw error;
       withoutVolumes++;
     },
+    prove: 'strongest',
     versions: 'all',
     ...(signal === undefined ? {} : { signal }),
   });
