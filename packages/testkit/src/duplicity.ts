@@ -74,8 +74,27 @@ export async function duplicity(
   options: DuplicityOptions = {},
 ): Promise<RunResult> {
   if (options.home === undefined) return withDuplicityHome((home) => duplicity(peer, args, { ...options, home }));
+  const { command, env } = duplicityCommand(peer, args, { ...options, home: options.home });
+  const [program = '', ...rest] = command;
+  return run(program, rest, {
+    env,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  });
+}
+
+export interface StartedCommand {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Command line and environment alone, for those who start it themselves and kill it. */
+export function duplicityCommand(
+  peer: Peer,
+  args: readonly string[],
+  options: DuplicityOptions & { readonly home: DuplicityHome },
+): StartedCommand {
   const { home } = options;
-  const [program, ...first] = peer.command;
   const added = ['--archive-dir', options.archiveDir ?? home.archiveDir];
   if (options.currentTime !== undefined) added.push('--current-time', `${options.currentTime}`);
   if (options.passphrase === undefined && !args.some((arg) => ENCRYPTION.test(arg))) added.push('--no-encryption');
@@ -87,11 +106,7 @@ export async function duplicity(
     ...(options.signPassphrase === undefined ? {} : { SIGN_PASSPHRASE: options.signPassphrase }),
     ...options.env,
   });
-  return run(program, [...first, ...respell(peer.version, insertOptions(args, added))], {
-    env,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-  });
+  return { command: [...peer.command, ...respell(peer.version, insertOptions(args, added))], env };
 }
 
 /** Like `duplicity`, but rejects with what it said when its exit code isn't 0. */

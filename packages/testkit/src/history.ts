@@ -155,7 +155,7 @@ function changed(content: Content, mutation: ContentMutation): Content {
 }
 
 /** Takes back, or makes visible by the mtime, what duplicity's comparison (FORMAT.md §3) would miss. */
-function makeVisible(before: TreeModel, after: TreeModel): TreeModel {
+export function makeVisible(before: TreeModel, after: TreeModel): TreeModel {
   return new Map(
     [...after].map(([path, node]) => {
       const old = before.get(path);
