@@ -22,6 +22,7 @@ import {
   symlink,
   type TreeModel,
   tree,
+  updateTree,
   withTempDir,
 } from '@redup/testkit';
 import { describe, expect, test } from 'vitest';
@@ -224,3 +225,54 @@ describe.each(['duplicity-debian', 'duplicity-current', 'duplicity-2', 'duplicit
     });
   },
 );
+
+test('with extensions the difference is PAX records of signatures and lines of hashes and sizes alone', async () => {
+  await withTempDir('vectors', async (folder) => {
+    const source = join(folder, 'source');
+    const worlds = [true, false].map(
+      (extensions) => new World(join(folder, extensions ? 'with' : 'without'), { mode: 'plain', extensions }),
+    );
+    const states = [first(200_000), second(200_000)];
+    for (const [i, state] of states.entries()) {
+      updateTree(source, states[i - 1] ?? new Map(), state);
+      for (const world of worlds) await world.backup({ source });
+    }
+    const [mine, bare] = worlds;
+    if (mine === undefined || bare === undefined) throw new Error('two worlds');
+    const names = bare.stored(/duplicity/);
+    expect(mine.stored(/duplicity/)).toEqual(names);
+    let extended = 0;
+    for (const name of names) {
+      const [a, b] = [readFileSync(mine.place(name)), readFileSync(bare.place(name))];
+      if (name.endsWith('manifest')) {
+        const plain = a.toString('latin1').replace(/^ {4}(Hash SHA256|Size) .*\n/gm, '');
+        expect(plain).toBe(b.toString('latin1'));
+      } else if (name.endsWith('difftar')) expect(a.equals(b)).toBe(true);
+      else {
+        const [with_, without] = [membersOf(a), membersOf(b)];
+        expect(with_.map((member) => member.name)).toEqual(without.map((member) => member.name));
+        for (const [i, member] of with_.entries()) {
+          const [mineParts, otherParts] = [withoutPax(member.bytes), withoutPax(without[i]?.bytes ?? '')];
+          expect(mineParts.entry).toBe(otherParts.entry);
+          const added = mineParts.records.filter((record) => !otherParts.records.includes(record));
+          expect(otherParts.records.filter((record) => !mineParts.records.includes(record))).toEqual([]);
+          for (const record of added) expect(record).toMatch(/^REDUP\./);
+          extended += added.length;
+        }
+      }
+    }
+    expect(extended).toBeGreaterThan(5);
+  });
+});
+
+/** A member as header and content, and the PAX records before it without their lengths. */
+function withoutPax(bytes: string): { readonly records: readonly string[]; readonly entry: string } {
+  if (bytes[156] !== 'x') return { records: [], entry: bytes };
+  const size = Number.parseInt(bytes.slice(124, 136), 8);
+  const lines = bytes
+    .slice(512, 512 + size)
+    .split('\n')
+    .filter(Boolean);
+  const records = lines.map((line) => line.replace(/^\d+ /, ''));
+  return { records, entry: bytes.slice(512 + size + padding(size)) };
+}
