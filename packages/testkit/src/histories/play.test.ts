@@ -7,7 +7,8 @@ import { requirePeer } from '../peers.js';
 import { chronicleArbitrary, playChronicle } from './index.js';
 
 const RUNS = Number(process.env['REDUP_RUNS'] ?? 3);
-const SEED = process.env['REDUP_SEED'];
+/** The same histories in every run: others are for the long proof, which shrinks what it finds. */
+const SEED = Number(process.env['REDUP_SEED'] ?? 1);
 
 test('what redup and duplicity write, interrupt and remove in turns is the same to both', async (context) => {
   const play = fc.asyncProperty(chronicleArbitrary(), async (chronicle) => {
@@ -16,7 +17,7 @@ test('what redup and duplicity write, interrupt and remove in turns is the same 
   const result = await fc.check(play, {
     numRuns: RUNS,
     endOnFailure: true,
-    ...(SEED === undefined ? {} : { seed: Number(SEED) }),
+    seed: SEED,
   });
   expect(result.errorInstance, `seed ${result.seed}, path ${result.counterexamplePath}`).toBeNull();
 }, 300_000);

@@ -249,7 +249,8 @@ class Play {
       }
     }
     const last = states.at(-1);
-    if (last === undefined) return;
+    // duplicity takes a set that was interrupted for a whole one when it lists.
+    if (last === undefined || this.#crashed) return;
     // Notices may differ; the list begins with the first line that has a date, and releases since 3 say a last word.
     const list = (text: string) =>
       /^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4} .*/ms
