@@ -38,7 +38,7 @@ const INTERRUPTED = FIXTURES.filter(({ name }) => name.includes('interrupted'));
 /** Two names became one in the volumes: what comes back can't be the tree. */
 const AMBIGUOUS = 'gnu-tar-replaced-names';
 
-/** A start of duplicity takes half a second: every run takes one fixture of each release and mode, `npm run interop` all. */
+/** A start of duplicity takes half a second: every run takes one fixture of each release and mode, REDUP_INTEROP=all all of them. */
 const ALL = process.env['REDUP_INTEROP'] === 'all';
 const IN_EVERY_RUN = new Set([
   'gnu-tar-python-3.7',
