@@ -28,34 +28,36 @@ export class HeaderEncoder {
 
   /** One block, preceded by a pax header where a value needs it. A view, valid until the next call. */
   encode(h: TarHeader): Buffer {
-    const records = paxRecords(h);
-    if (records === undefined) {
+    const records = encodeRecords(h);
+    if (records === '') {
       const block = this.#take(BLOCK);
       encodeUstar(block, 0, h, TYPE_FLAG[h.type]);
       return block;
     }
-    const body = encodeRecords(records);
-    const buffer = this.#take(BLOCK + body.length + padding(body.length) + BLOCK);
-    encodeUstar(buffer, 0, { ...PAX_MEMBER, size: body.length }, 'x');
-    buffer.write(body, BLOCK, 'latin1');
+    const buffer = this.#take(BLOCK + records.length + padding(records.length) + BLOCK);
+    encodeUstar(buffer, 0, { ...PAX_MEMBER, size: records.length }, 'x');
+    buffer.write(records, BLOCK, 'latin1');
     encodeUstar(buffer, buffer.length - BLOCK, h, TYPE_FLAG[h.type]);
     return buffer;
   }
 
   #take(size: number): Buffer {
     if (size > SCRATCH_BYTES) return Buffer.alloc(size);
-    return this.#scratch.subarray(0, size).fill(0);
+    // Buffer's own `fill` examines its arguments for longer than this takes.
+    Uint8Array.prototype.fill.call(this.#scratch, 0, 0, size);
+    return this.#scratch.subarray(0, size);
   }
 }
 
 const PAX_MEMBER: TarHeader = { ...BARE_HEADER, name: '././@PaxHeader' };
 
-/** Records in the order of Python's tar writer, or undefined when every value fits its field. */
-function paxRecords(h: TarHeader): Map<string, ByteString> | undefined {
-  let records: Map<string, ByteString> | undefined;
+/** The body of a pax header, records in the order of Python's tar writer; empty when every value fits its field. */
+function encodeRecords(h: TarHeader): ByteString {
+  let body = '';
+  let binary = false;
   const add = (key: string, value: ByteString) => {
-    records ??= new Map();
-    records.set(key, value);
+    binary ||= !isAscii(value) && !isUtf8(value);
+    body += encodeRecord(key, value);
   };
   if (h.name.length > 100 || !isAscii(h.name)) add('path', h.name);
   if (h.linkName !== '' && (h.linkName.length > 100 || !isAscii(h.linkName))) add('linkpath', h.linkName);
@@ -66,16 +68,6 @@ function paxRecords(h: TarHeader): Map<string, ByteString> | undefined {
   if (h.size > OCTAL_12) add('size', String(h.size));
   if (h.mtime > OCTAL_12 || h.mtime < 0) add('mtime', String(h.mtime));
   if (h.records !== undefined) for (const [key, value] of h.records) add(key, value);
-  return records;
-}
-
-function encodeRecords(records: ReadonlyMap<string, ByteString>): ByteString {
-  let body = '';
-  let binary = false;
-  for (const [key, value] of records) {
-    binary ||= !isAscii(value) && !isUtf8(value);
-    body += encodeRecord(key, value);
-  }
   return binary ? `21 hdrcharset=BINARY\n${body}` : body;
 }
 
@@ -87,42 +79,60 @@ function encodeRecord(key: string, value: ByteString): ByteString {
   return `${length} ${key}=${value}\n`;
 }
 
-/** Writes one ustar block into a zeroed buffer. Plain octal arithmetic: `toString(8).padStart` costs five times as much. */
+/** What `writeText` and `octal` add up to for the fields that are the same in every header: magic, and the checksum as blanks. */
+const CONSTANT_SUM = [...'ustar00'].reduce((sum, c) => sum + c.charCodeAt(0), 0) + 8 * 0x20;
+
+/**
+ * Writes one ustar block into a zeroed buffer. Bytes are written one by one and added up on the way: calls into native code
+ * for each field, octal by `toString(8)` and a second pass for the checksum cost five times as much.
+ */
 function encodeUstar(buffer: Buffer, at: number, h: TarHeader, flag: string): void {
-  buffer.write(isAscii(h.name) ? h.name : asciiOnly(h.name), at, 100, 'latin1');
-  octal(buffer, at + 100, 7, h.mode);
-  octal(buffer, at + 108, 7, h.uid > OCTAL_8 ? 0 : h.uid);
-  octal(buffer, at + 116, 7, h.gid > OCTAL_8 ? 0 : h.gid);
-  octal(buffer, at + 124, 11, h.size > OCTAL_12 ? 0 : h.size);
-  octal(buffer, at + 136, 11, h.mtime > OCTAL_12 || h.mtime < 0 ? 0 : h.mtime);
+  let sum = CONSTANT_SUM + flag.charCodeAt(0);
+  sum += writeText(buffer, at, h.name, 100);
+  sum += octal(buffer, at + 100, 7, h.mode);
+  sum += octal(buffer, at + 108, 7, h.uid > OCTAL_8 ? 0 : h.uid);
+  sum += octal(buffer, at + 116, 7, h.gid > OCTAL_8 ? 0 : h.gid);
+  sum += octal(buffer, at + 124, 11, h.size > OCTAL_12 ? 0 : h.size);
+  sum += octal(buffer, at + 136, 11, h.mtime > OCTAL_12 || h.mtime < 0 ? 0 : h.mtime);
   buffer[at + 156] = flag.charCodeAt(0);
-  if (h.linkName !== '')
-    buffer.write(isAscii(h.linkName) ? h.linkName : asciiOnly(h.linkName), at + 157, 100, 'latin1');
-  buffer.write('ustar\u000000', at + 257, 'latin1');
-  if (h.userName !== '') buffer.write(isAscii(h.userName) ? h.userName : asciiOnly(h.userName), at + 265, 32, 'latin1');
-  if (h.groupName !== '')
-    buffer.write(isAscii(h.groupName) ? h.groupName : asciiOnly(h.groupName), at + 297, 32, 'latin1');
+  sum += writeText(buffer, at + 157, h.linkName, 100);
+  writeText(buffer, at + 257, 'ustar', 5);
+  buffer[at + 263] = 0x30;
+  buffer[at + 264] = 0x30;
+  sum += writeText(buffer, at + 265, h.userName, 32);
+  sum += writeText(buffer, at + 297, h.groupName, 32);
   if (h.type === 'character-device' || h.type === 'block-device') {
-    octal(buffer, at + 329, 7, h.deviceMajor);
-    octal(buffer, at + 337, 7, h.deviceMinor);
+    sum += octal(buffer, at + 329, 7, h.deviceMajor);
+    sum += octal(buffer, at + 337, 7, h.deviceMinor);
   }
-  buffer.fill(0x20, at + 148, at + 156);
-  octal(buffer, at + 148, 6, sumOf(buffer, at));
-  buffer[at + 154] = 0;
+  octal(buffer, at + 148, 6, sum);
+  buffer[at + 155] = 0x20;
 }
 
-function octal(buffer: Buffer, at: number, digits: number, value: number): void {
+/** Up to `room` characters, ASCII alone: a pax record holds the others. @returns the sum of the bytes written */
+function writeText(buffer: Buffer, at: number, text: ByteString, room: number): number {
+  const length = Math.min(text.length, room);
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
+    const c = text.charCodeAt(i);
+    if (c > 0x7f) return writeText(buffer, at, asciiOnly(text), room);
+    buffer[at + i] = c;
+    sum += c;
+  }
+  return sum;
+}
+
+/** @returns the sum of the bytes written */
+function octal(buffer: Buffer, at: number, digits: number, value: number): number {
   let rest = value;
+  let sum = 0;
   for (let i = at + digits - 1; i >= at; i--) {
-    const next = Math.floor(rest / 8);
-    buffer[i] = 0x30 + (rest - next * 8);
+    const next = rest > 0x7fffffff ? Math.floor(rest / 8) : rest >>> 3;
+    const digit = 0x30 + (rest - next * 8);
+    buffer[i] = digit;
+    sum += digit;
     rest = next;
   }
-}
-
-function sumOf(buffer: Uint8Array, at: number): number {
-  let sum = 0;
-  for (let i = at; i < at + BLOCK; i++) sum += buffer[i] ?? 0;
   return sum;
 }
 

@@ -4,7 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 import { loadRsync, type Rsync, type Signature } from 'librsync-wasm';
 import { type ArchiveTime, MORE, type Path, toText } from '../archive/index.js';
 import { dropStaleCopies } from '../cache/index.js';
-import { type Change, ChangeStore, findChanges, MergedSignatures } from '../delta/index.js';
+import {
+  type Change,
+  ChangeStore,
+  findChanges,
+  MergedSignatures,
+  type StoredFile,
+  type UnopenedFile,
+} from '../delta/index.js';
 import { ProgressReporter } from '../events.js';
 import { type OwnerMap, type TreeEntry, UNKNOWN_SIZE } from '../tree/index.js';
 import { UploadQueue, VolumeWriter } from '../volumes/index.js';
@@ -220,34 +227,40 @@ class BackupRun {
     }
   }
 
-  async #apply(change: Change, store: ChangeStore, set: RunningSet): Promise<void> {
+  /** Undefined when nothing has to be waited for. */
+  #apply(change: Change, store: ChangeStore, set: RunningSet): Promise<void> | undefined {
     const { resume } = this.#plan;
     if (resume !== undefined && isDone(pathOf(change), resume.boundary)) {
       this.#countDone(change, set);
-      return;
+      return undefined;
     }
     switch (change.kind) {
       case 'same':
-        return;
+        return undefined;
       case 'unreadable':
         this.#problem(change.item.path, change.item.reason);
-        return;
+        return undefined;
       case 'deleted':
-        await store.storeDeletion(change.path);
-        if (change.archived.kind === 'signature') set.listFile('deleted', change.path);
-        countDeleted(this.#statistics);
-        return;
+        return this.#whenReady(store, () => {
+          store.storeDeletion(change.path);
+          if (change.archived.kind === 'signature') set.listFile('deleted', change.path);
+          countDeleted(this.#statistics);
+        });
       case 'new':
-        if (change.entry.type !== 'file') {
-          await store.storeSpecial(change.entry);
+        if (change.entry.type === 'file') return this.#storeFile(change.entry, undefined, store, set);
+        return this.#whenReady(store, () => {
+          store.storeSpecial(change.entry);
           countNew(this.#statistics, change.entry, change.entry.statSize);
-          return;
-        }
-        await this.#storeFile(change.entry, undefined, store, set);
-        return;
+        });
       default:
-        await this.#storeChanged(change, store, set);
+        return this.#storeChanged(change, store, set);
     }
+  }
+
+  #whenReady(store: ChangeStore, action: () => void): Promise<void> | undefined {
+    if (!store.isReady) return store.drain().then(action);
+    action();
+    return undefined;
   }
 
   async #storeChanged(
@@ -275,21 +288,26 @@ class BackupRun {
     }
   }
 
-  async #storeFile(
+  #storeFile(
     entry: TreeEntry,
     signature: Signature | undefined,
     store: ChangeStore,
     set: RunningSet,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
+    const { boundary } = this.#plan.resume ?? {};
+    const skipChunks = boundary?.path === entry.path ? (boundary.chunk ?? 0) : 0;
     const delta = signature === undefined ? undefined : this.#rsync.createDelta(signature);
-    let outcome: Awaited<ReturnType<ChangeStore['storeFile']>>;
-    try {
-      const { boundary } = this.#plan.resume ?? {};
-      const skipChunks = boundary?.path === entry.path ? (boundary.chunk ?? 0) : 0;
-      outcome = await store.storeFile(entry, { skipChunks, ...(delta === undefined ? {} : { delta }) });
-    } finally {
-      delta?.dispose();
+    const action = signature === undefined ? 'new' : 'changed';
+    const outcome = store.storeFile(entry, { skipChunks, ...(delta === undefined ? {} : { delta }) });
+    if (outcome instanceof Promise) {
+      return outcome.then((stored) => this.#fileStored(entry, action, stored, set)).finally(() => delta?.dispose());
     }
+    delta?.dispose();
+    this.#fileStored(entry, action, outcome, set);
+    return undefined;
+  }
+
+  #fileStored(entry: TreeEntry, action: 'new' | 'changed', outcome: StoredFile | UnopenedFile, set: RunningSet): void {
     if ('unopened' in outcome) {
       this.#problem(entry.path, outcome.unopened);
       return;
@@ -299,7 +317,6 @@ class BackupRun {
       const message = `${toText(entry.path)} may not be stored as it is: ${outcome.problem}. The next backup stores it again`;
       this.#workspace.warn('CHANGED_WHILE_READ', message, { path: entry.path });
     }
-    const action = signature === undefined ? 'new' : 'changed';
     const stated = entry.size === UNKNOWN_SIZE ? { ...entry, statSize: outcome.sourceBytes } : entry;
     (action === 'new' ? countNew : countChanged)(this.#statistics, stated, outcome.sourceBytes);
     this.#statistics.rawDeltaSize += outcome.storedBytes;
@@ -310,7 +327,10 @@ class BackupRun {
    * Goes through all changes: waits for signatures where they are due, and lets the rest of the program have its turn.
    * What is unchanged, the most of most backups, costs no promise.
    */
-  async #each(changes: Iterable<Change | typeof MORE>, apply: (change: Change) => Promise<void> | void): Promise<void> {
+  async #each(
+    changes: Iterable<Change | typeof MORE>,
+    apply: (change: Change) => Promise<void> | undefined,
+  ): Promise<void> {
     for (const change of changes) {
       if (change === MORE) {
         await this.#archived.fill();
@@ -318,7 +338,10 @@ class BackupRun {
         continue;
       }
       if (change.kind === 'same') countUnchanged(this.#statistics, change.entry);
-      else await apply(change);
+      else {
+        const applied = apply(change);
+        if (applied !== undefined) await applied;
+      }
       this.#report(change);
       if ((++this.#steps & 63) !== 0) continue;
       if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) continue;

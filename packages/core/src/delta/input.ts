@@ -43,6 +43,15 @@ export class DiskInput implements FileInput {
     }
   }
 
+  /** The first bytes, up to a chunk, without moving on; -1 if they cannot be read. */
+  peek(chunk: Buffer): number {
+    try {
+      return readSync(this.#fd, chunk, 0, chunk.length, 0);
+    } catch {
+      return -1;
+    }
+  }
+
   fill(chunk: Buffer, expected: number): number {
     let filled = 0;
     while (filled < chunk.length) {

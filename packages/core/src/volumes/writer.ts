@@ -5,7 +5,7 @@
  */
 
 import { rmSync } from 'node:fs';
-import { BLOCK, type Path, padding, ROOT, type VolumeInfo, type VolumePosition } from '../archive/index.js';
+import { BLOCK, type Path, ROOT, type VolumeInfo, type VolumePosition } from '../archive/index.js';
 import { decideCut } from './cut.js';
 import type { SealedFile, SealedObject, Sealer } from './sealer.js';
 import type { UploadQueue } from './upload-queue.js';
@@ -86,19 +86,13 @@ export class VolumeWriter {
   }
 
   /**
-   * Adds a block: a header with its content.
+   * Adds a block: a header with its content, padded.
    * @param position of this block; `chunk` only if it is a non-final chunk of a multi-volume member
    */
-  block(header: Uint8Array, content: Uint8Array, position: VolumePosition): void {
+  block(member: Uint8Array, position: VolumePosition): void {
     const volume = this.#volume;
     if (volume === undefined) throw new Error('block before drain');
-    const { sealer } = this.#options;
-    sealer.write(header);
-    if (content.length > 0) {
-      sealer.write(content);
-      const pad = padding(content.length);
-      if (pad > 0) sealer.write(ZEROS.subarray(0, pad));
-    }
+    this.#options.sealer.write(member);
     volume.start ??= position;
     volume.end = position;
     this.#lastPath = position.path;
