@@ -80,6 +80,31 @@ export class PartFramer {
   }
 }
 
+/** A body whose length is known: one header, and behind it the data as they are. */
+export class WholeFramer {
+  #header: Uint8Array | undefined;
+  #left: number;
+
+  /** `length` up to 4,294,967,295, the most that a header can say. */
+  constructor(tag: number, length: number) {
+    this.#header = packetHeader(tag, length);
+    this.#left = length;
+  }
+
+  push(data: Uint8Array): Uint8Array[] {
+    const header = this.#header;
+    this.#header = undefined;
+    this.#left -= data.length;
+    if (this.#left < 0) throw new RangeError('more data than were announced');
+    return header === undefined ? [data] : [header, data];
+  }
+
+  end(): Uint8Array[] {
+    if (this.#left > 0) throw new RangeError(`${this.#left} bytes less than were announced`);
+    return [];
+  }
+}
+
 /** Part size of the encrypted packet; 64 KiB costs one byte in 65,536 and a buffer of that size. */
 const PART_EXPONENT = 16;
 const PART_BYTES = 1 << PART_EXPONENT;

@@ -16,6 +16,7 @@ export type { MessageSignature, TrustedSigner } from './message-signatures.js';
 export { checkMessage, type OpenOptions, open, openBytes } from './open.js';
 export {
   createSeal,
+  MOST_KNOWN_BYTES,
   type Recipient,
   type Seal,
   type SealOptions,

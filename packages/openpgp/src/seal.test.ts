@@ -47,6 +47,20 @@ describe('a message sealed with a passphrase', () => {
     expect(listing).toMatch(/mode b \(62\), created 0, name=""/);
   });
 
+  it('frames data of known length in one piece, and refuses more or less than was announced', async () => {
+    for (const size of [0, 1, 185, 186, 70_000]) {
+      const data = sample(size);
+      const options = { passphrase, compression: 'none', dataBytes: size, ...QUICK } as const;
+      const message = await sealBytes(data, options);
+      expect(gpg(['--decrypt'], message).equals(data)).toBe(true);
+      const inHand = await createSeal(options);
+      inHand.frame(new Uint8Array(0));
+      expect(inHand.frame(data).at(-1)).toBe(data);
+      await expect(sealBytes(sample(size + 1), options)).rejects.toThrow('announced');
+      if (size > 0) await expect(sealBytes(sample(size - 1), options)).rejects.toThrow('announced');
+    }
+  });
+
   it('never has the same bytes twice', async () => {
     const [a, b] = await Promise.all(
       [1, 2].map(() => sealBytes(Buffer.from('x'), { passphrase, compression: 'zip', ...QUICK })),

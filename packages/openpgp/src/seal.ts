@@ -11,7 +11,7 @@
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { adler32, DeflateRing, type DeflateRingOptions, deflate } from '@redup/compress';
 import { AES256, COMPRESSION, cipherById, type SessionKey, SHA256, TAG } from './algorithms.js';
-import { PartFramer, PartGatherer, packet } from './framing.js';
+import { PartFramer, PartGatherer, packet, WholeFramer } from './framing.js';
 import { decodeCount, deriveKey, S2K_COUNT_OCTET } from './s2k.js';
 import type { Secret } from './secret.js';
 
@@ -47,6 +47,11 @@ export interface SealOptions {
    * themselves. gpg uses zip with a passphrase and zlib with keys; zip costs less here and all read it.
    */
   readonly compression: 'zip' | 'zlib' | 'none';
+  /**
+   * Bytes of data to come, if they are known and at most `MOST_KNOWN_BYTES`. Then `frame(NO_BYTES)` gives all that stands before
+   * the data, and `frame(data)` the data themselves: what is compressed of them can serve elsewhere too.
+   */
+  readonly dataBytes?: number;
   /** The octet that encodes the passphrase derivation's count; default 0xff, 65,011,712 bytes hashed. */
   readonly s2kCountOctet?: number;
 }
@@ -161,6 +166,8 @@ function deriveFreshKey(
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Most of `dataBytes`: what the length in a packet's header can say. */
+export const MOST_KNOWN_BYTES = 2 ** 32 - 1 - 6;
 /** Mode `b`, no name, no date: what duplicity's messages show, and nothing about the files. */
 const LITERAL_HEADER = Uint8Array.of(0x62, 0, 0, 0, 0, 0);
 /** Old-format header of compressed data that reaches to the end of the encrypted packet, as gpg writes it. */
@@ -171,7 +178,7 @@ const ZLIB_HEADER = [0x78, 0x9c];
 const MDC_HEADER = Uint8Array.of(0xc0 | TAG.mdc, 20);
 
 class MessageSeal implements Seal {
-  readonly #literal = new PartFramer(TAG.literal);
+  readonly #literal: PartFramer | WholeFramer;
   readonly #cipher: ReturnType<typeof createCipheriv>;
   readonly #hash = createHash('sha1');
   readonly #parts: PartGatherer;
@@ -185,6 +192,11 @@ class MessageSeal implements Seal {
     this.#cipher = createCipheriv('aes-256-cfb', sessionKey.key, new Uint8Array(16));
     this.#parts = new PartGatherer(TAG.encryptedMdc, sessionKeyPackets);
     this.#compression = options.compression;
+    const { dataBytes } = options;
+    this.#literal =
+      dataBytes === undefined
+        ? new PartFramer(TAG.literal)
+        : new WholeFramer(TAG.literal, LITERAL_HEADER.length + dataBytes);
     this.#signature = options.signer?.begin();
   }
 

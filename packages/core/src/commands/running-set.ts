@@ -4,12 +4,22 @@
  * volumes · local copies · signatures · manifest (only then does the set exist) · partial files removed.
  */
 
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isStorageError, type PutOptions, type StoredObject } from '@redup/storage';
 import {
   type ArchiveName,
-  type Encoding,
   type FileAction,
   formatFile,
   formatFileCount,
@@ -26,7 +36,7 @@ import {
 import { writeCopy } from '../cache/index.js';
 import { SignatureWriter } from '../delta/index.js';
 import { localError, RedupError } from '../errors.js';
-import { readPieces, type SealedFile, Sealer } from '../volumes/index.js';
+import { type BeginOptions, readPieces, type SealedFile, Sealer } from '../volumes/index.js';
 import { LineSpool } from './line-spool.js';
 import type { SetPlan } from './plan-set.js';
 import { isDone, partialEntries, type ResumePlan } from './resume.js';
@@ -73,7 +83,7 @@ export class RunningSet {
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
     this.sealer = new Sealer({
       encoding: workspace.encoding,
-      createSeal: () => workspace.codec.createSeal(),
+      createSeal: (options) => workspace.codec.createSeal(options),
       compressionLevel: workspace.compressionLevel,
       time: span.time,
       ...this.#workers,
@@ -199,7 +209,8 @@ export class RunningSet {
     await this.#putOver(this.#name('signatures'), signatures);
     this.#workspace.phase('manifest');
     const local = directory.placeOf(this.#name('manifest'));
-    const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), this.#workspace.metadataEncoding);
+    const encoding = this.#workspace.metadataEncoding;
+    const sealed = await this.#seal(local, this.sealer, this.stagingPath(0), { encoding });
     await this.#put(this.#name('manifest'), sealed);
     this.#removePartials();
   }
@@ -271,9 +282,13 @@ export class RunningSet {
   async #sealSignatures(): Promise<SealedFile> {
     const { directory, encoding } = this.#workspace;
     const plain = this.#signaturePartPath;
-    const sealed = await this.#sealSignaturesOnce(plain);
     const temporary = directory.temporary(directory.placeOf(this.#name('signatures')));
-    if (encoding === 'gzip') {
+    const dataBytes = statSync(plain).size;
+    const copy = this.sealer.canCopy(dataBytes) ? { copy: { path: temporary, dataBytes } } : {};
+    const sealed = await this.#sealSignaturesOnce(plain, copy);
+    if (existsSync(temporary)) {
+      // Made on the way.
+    } else if (encoding === 'gzip') {
       try {
         copyFileSync(sealed.path, temporary);
       } catch (error) {
@@ -298,20 +313,19 @@ export class RunningSet {
    * Sealed by the run that was interrupted, if nothing has been added since: it may be stored already, and sealed again
    * it would be other bytes.
    */
-  async #sealSignaturesOnce(plain: string): Promise<SealedFile> {
+  async #sealSignaturesOnce(plain: string, options: BeginOptions): Promise<SealedFile> {
     const onTheWay = this.#onTheWay;
-    if (onTheWay === undefined) return this.#seal(plain, this.sealer, this.stagingPath(0));
+    if (onTheWay === undefined) return this.#seal(plain, this.sealer, this.stagingPath(0), options);
     const plainSha256 = await sha256Of(plain);
     const before = this.#resume?.signatures;
     if (before?.plainSha256 === plainSha256 && (await isIntact(before.file))) return before.file;
-    const file = await this.#seal(plain, this.sealer, onTheWay.place('signatures'));
+    const file = await this.#seal(plain, this.sealer, onTheWay.place('signatures'), options);
     onTheWay.noteSignatures({ plainSha256, file });
     return file;
   }
 
-  #seal(source: string, sealer: Sealer, target: string, encoding?: Encoding): Promise<SealedFile> {
-    const signal = this.#signal;
-    return sealFile(sealer, { source, target, signal, ...(encoding === undefined ? {} : { encoding }) });
+  #seal(source: string, sealer: Sealer, target: string, options: BeginOptions = {}): Promise<SealedFile> {
+    return sealFile(sealer, { source, target, signal: this.#signal, ...options });
   }
 
   /**

@@ -1,25 +1,22 @@
 /** A file of this machine → the sealed object that goes into the target, or its gzip copy here. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { Encoding } from '../archive/index.js';
-import type { SealedFile, Sealer } from '../volumes/index.js';
+import type { BeginOptions, SealedFile, Sealer } from '../volumes/index.js';
 
 const PIECE_BYTES = 262_144;
 
-export interface SealFileOptions {
+export interface SealFileOptions extends BeginOptions {
   readonly source: string;
   /** Must not be there yet. */
   readonly target: string;
-  /** Other than the sealer's. */
-  readonly encoding?: Encoding;
   readonly signal?: AbortSignal;
 }
 
 export async function sealFile(
   sealer: Sealer,
-  { source, target, encoding, signal }: SealFileOptions,
+  { source, target, signal, ...options }: SealFileOptions,
 ): Promise<SealedFile> {
-  const object = await sealer.begin(target, encoding === undefined ? {} : { encoding });
+  const object = await sealer.begin(target, options);
   const fd = openSync(source, 'r');
   const buffer = Buffer.alloc(PIECE_BYTES);
   try {

@@ -26,14 +26,14 @@ export class Codec {
   }
 
   /** A new message for one object. @throws RedupError PASSPHRASE_MISSING */
-  async createSeal(): Promise<Seal> {
+  async createSeal(options: Pick<SealOptions, 'dataBytes'> = {}): Promise<Seal> {
     const { seal } = this.#encryption;
     if (seal === undefined) {
       throw new RedupError('PASSPHRASE_MISSING', 'There is no passphrase and no key to encrypt with', {
         hint: 'Set PASSPHRASE or --encrypt-key, or say --no-encryption if the archive may be readable by anybody.',
       });
     }
-    return createSeal({ ...seal, compression: this.#compressed ? 'zip' : 'none' });
+    return createSeal({ ...seal, ...options, compression: this.#compressed ? 'zip' : 'none' });
   }
 
   /** The content of a stored object. Damage is an error of the iteration at the latest at its end. */

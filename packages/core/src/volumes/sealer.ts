@@ -9,7 +9,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { type DeflatedChunk, DeflateRing, gzipHeader, gzipTrailer } from '@redup/compress';
-import type { Seal } from '@redup/openpgp';
+import { MOST_KNOWN_BYTES, type Seal } from '@redup/openpgp';
 import type { Encoding } from '../archive/index.js';
 import { localError } from '../errors.js';
 
@@ -29,7 +29,7 @@ export interface SealedFile {
 export interface SealerOptions {
   readonly encoding: Encoding;
   /** For `openpgp`: a new message per object. */
-  readonly createSeal?: () => Promise<Seal>;
+  readonly createSeal?: (options: { readonly dataBytes?: number }) => Promise<Seal>;
   /** 0 to 9; without it nothing is compressed. */
   readonly compressionLevel: number | undefined;
   /** Worker threads; 0 compresses on the calling thread. */
@@ -53,15 +53,30 @@ export class Sealer {
   /**
    * Starts the next object; the one before must have been ended.
    * @param options.encoding other than the sealer's, for the local gzip copy of signatures
+   * @param options.copy a gzip file to be made of the same data, which is compressed once for both; see `canCopy`
    */
-  async begin(path: string, options: { readonly encoding?: Encoding } = {}): Promise<SealedObject> {
-    const encoding = options.encoding ?? this.#options.encoding;
-    const seal = encoding === 'openpgp' ? await this.#options.createSeal?.() : undefined;
+  async begin(path: string, options: BeginOptions = {}): Promise<SealedObject> {
+    const { encoding = this.#options.encoding, copy } = options;
+    const known = copy === undefined ? {} : { dataBytes: copy.dataBytes };
+    const seal = encoding === 'openpgp' ? await this.#options.createSeal?.(known) : undefined;
     const compressed = encoding === 'gzip' || (encoding === 'openpgp' && this.#options.compressionLevel !== undefined);
     if (compressed) this.#ring ??= this.#createRing();
-    const object = new SealedObject(path, encoding, compressed, seal, this.#options.time);
+    const { time } = this.#options;
+    const object = new SealedObject(path, encoding, compressed, seal, time);
     this.#objects.push(object);
+    if (copy !== undefined) {
+      object.copy = new SealedObject(copy.path, 'gzip', true, undefined, time);
+      this.write(new Uint8Array(0));
+      // What stands before the data is a chunk of its own.
+      await this.#flush(false);
+    }
     return object;
+  }
+
+  /** Whether an object of that many bytes can leave a gzip copy while it is sealed. */
+  canCopy(dataBytes: number): boolean {
+    const { encoding, compressionLevel } = this.#options;
+    return encoding === 'openpgp' && compressionLevel !== undefined && dataBytes <= MOST_KNOWN_BYTES;
   }
 
   #createRing(): DeflateRing {
@@ -82,8 +97,8 @@ export class Sealer {
   /** Adds to the current object. The bytes may be reused afterwards. */
   write(bytes: Uint8Array): void {
     const object = this.#current();
-    object.rawBytes += bytes.length;
-    if (object.encoding === 'gzip') object.crc = crc32(bytes, object.crc);
+    object.count(bytes);
+    object.copy?.count(bytes);
     if (object.seal === undefined) this.#compress(object, bytes);
     else for (const piece of object.seal.frame(bytes)) this.#compress(object, piece);
   }
@@ -91,6 +106,8 @@ export class Sealer {
   /** Ends the current object; `object.finished` resolves when its file is complete. */
   async end(): Promise<void> {
     const object = this.#current();
+    // So is what stands behind them.
+    if (object.copy !== undefined) await this.#flush(false);
     if (object.seal !== undefined) {
       for (const piece of await object.seal.finishFrame()) this.#compress(object, piece);
     }
@@ -100,8 +117,12 @@ export class Sealer {
       object.finish();
       return;
     }
-    while (!this.hasRoom || this.#ring?.flush(true) === false) await this.drain();
+    await this.#flush(true);
     this.pump();
+  }
+
+  async #flush(final: boolean): Promise<void> {
+    while (!this.hasRoom || this.#ring?.flush(final) === false) await this.drain();
   }
 
   /** Takes what the workers have finished, without waiting. @returns true when anything moved */
@@ -164,6 +185,7 @@ export class Sealer {
   #accept(chunk: DeflatedChunk): void {
     const object = this.#objects[0];
     if (object === undefined) throw new Error('a chunk without an object');
+    object.copy?.copyChunk(chunk.output, object.chunkSizes.length);
     object.chunkSizes.push(chunk.output.length);
     object.store(chunk.output);
     if (!chunk.final) return;
@@ -171,6 +193,15 @@ export class Sealer {
     object.finish();
   }
 }
+
+export interface BeginOptions {
+  /** Other than the sealer's. */
+  readonly encoding?: Encoding;
+  readonly copy?: { readonly path: string; readonly dataBytes: number };
+}
+
+/** An empty block that ends a deflate stream. */
+const FINAL_BLOCK = Uint8Array.of(1, 0, 0, 0xff, 0xff);
 
 /** One file under way. */
 export class SealedObject {
@@ -180,6 +211,8 @@ export class SealedObject {
   readonly seal: Seal | undefined;
   /** Settles when the file is complete and closed (not yet synced: that is the storage's part). */
   readonly finished: Promise<SealedFile>;
+  /** The gzip file that is made on the way. */
+  copy: SealedObject | undefined;
   /** Plain bytes given so far. */
   rawBytes = 0;
   /** Bytes given to the compressor so far, framing included. */
@@ -220,6 +253,18 @@ export class SealedObject {
     return this.#size;
   }
 
+  /** Takes note of plain bytes given. */
+  count(bytes: Uint8Array): void {
+    this.rawBytes += bytes.length;
+    if (this.encoding === 'gzip') this.crc = crc32(bytes, this.crc);
+  }
+
+  /** Takes the chunks of another object's data, and neither what stands before them (chunk 0) nor behind them. */
+  copyChunk(bytes: Uint8Array, index: number): void {
+    const isData = index > 0 && index <= Math.ceil(this.rawBytes / DEFLATE_CHUNK_BYTES);
+    if (isData) this.store(bytes);
+  }
+
   /** Takes bytes as they come from the compressor. */
   store(bytes: Uint8Array): void {
     this.acceptedBytes += bytes.length;
@@ -227,6 +272,8 @@ export class SealedObject {
   }
 
   finish(): void {
+    this.copy?.store(FINAL_BLOCK);
+    this.copy?.finish();
     if (this.seal !== undefined) this.#append(this.seal.finish());
     if (this.encoding === 'gzip') this.#append(gzipTrailer(this.crc, this.rawBytes));
     this.abandon();
@@ -241,6 +288,7 @@ export class SealedObject {
   abandon(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.copy?.abandon();
     closeSync(this.#fd);
   }
 
