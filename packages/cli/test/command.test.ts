@@ -142,6 +142,8 @@ describe('redup', () => {
       [23, 'is no URL', ['restore', 'src', url]],
       [23, 'Bad time string', ['restore', '-t', 'yesterday', url, 'out']],
       [13, 'does not exist', ['full', '--no-encryption', 'nothing', url]],
+      [13, 'Did you mean the command collection-status?', ['--no-encryption', 'status', url]],
+      [13, 'Did you mean the command verify?', ['--no-encryption', 'verfy', url]],
       [11, 'full-folder', ['restore', url, 'full-folder']],
       [20, 'no backup', ['restore', `file://${folder}/src`, 'out']],
       [52, 'nowhere', ['restore', 'file:///nowhere/at/all', 'out']],

@@ -54,7 +54,7 @@ const HINTS: Record<OpenPgpErrorCode, string> = {
   'no-secret-key':
     'Make one of these secret keys available: import it into GnuPG, insert the card, or give its key file.',
   'key-passphrase': 'Check the passphrase of the secret key.',
-  'unknown-key': 'Check the key id with `gpg --list-keys`, or give the path of a key file.',
+  'unknown-key': 'Check the key id with `gpg --list-keys`, or give the path of a key file, such as ./key.asc.',
   'ambiguous-key': 'Give the full fingerprint.',
   'expired-key': 'Extend the key with `gpg --quick-set-expire`, or choose another one.',
   'revoked-key': 'Choose another key.',

@@ -84,6 +84,7 @@ const DEFINITIONS = {
   sq: { command: 'sq', versionArgs: ['--version'], version: /sq (\S+)/, apt: 'sq' },
   restic: { command: 'restic', versionArgs: ['version'], version: /restic (\S+)/, apt: 'restic' },
   time: { command: '/usr/bin/time', versionArgs: ['--version'], version: /Time\)? (\S+)/, apt: 'time' },
+  systemd: { command: 'systemd-analyze', versionArgs: ['--version'], version: /systemd (\S+)/, apt: 'systemd' },
   radosgw: { command: 'radosgw', versionArgs: ['--version'], version: /ceph version (\S+)/, apt: 'radosgw' },
   'node-20': { node: 20 },
   'node-22': { node: 22 },

@@ -76,6 +76,14 @@ describe('the command', () => {
     expect(refusal()).toContain('There is no command');
   });
 
+  it('is kept in mind where a source looks like one', () => {
+    expect(parse('status', 'file:///t')).toMatchObject({ command: 'backup', lookalike: 'collection-status' });
+    expect(parse('clenup', 'file:///t')).toMatchObject({ command: 'backup', lookalike: 'cleanup' });
+    for (const source of ['/status', 'photos', 'of', '.'])
+      expect(parse(source, 'file:///t')).toMatchObject({ command: 'backup', lookalike: undefined });
+    expect(parse('full', 'status', 'file:///t')).toMatchObject({ command: 'full', lookalike: undefined });
+  });
+
   it('needs the right number of arguments', () => {
     expect(refusal('full', 'src')).toContain('full needs 2 arguments, SOURCE URL; there are 1: src');
     expect(refusal('ls')).toContain('needs one argument, URL; there are none');

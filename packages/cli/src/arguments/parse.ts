@@ -6,7 +6,7 @@ import { completionScript } from '../documentation/completion.js';
 import { manPage } from '../documentation/man-page.js';
 import { OPTION_NAMES, type OptionName, optionSpec, type SelectionOptionName, type Values } from '../options/index.js';
 import { buildProgram } from './program.js';
-import { rewrite, seeHelp } from './rewrite.js';
+import { rewrite, seeHelp, similarCommand } from './rewrite.js';
 import { UsageError } from './usage-error.js';
 import { ValueCollector } from './values.js';
 
@@ -24,6 +24,8 @@ export interface Invocation {
   readonly rules: readonly RuleArgument[];
   /** What to tell about the arguments: options without effect, an implied command. */
   readonly notices: readonly string[];
+  /** The command that the source of a backup without a command looks like. It was meant if there is no such source. */
+  readonly lookalike: CommandName | undefined;
 }
 
 export type Parsed =
@@ -45,7 +47,9 @@ export function parseArguments(argv: readonly string[], env: NodeJS.ProcessEnv, 
   checkOperands(command, operands);
   const collected = readOptions(command, options, operands, env);
   const notices = implied ? [`No command given: doing a ${command}, as the order of the arguments says`] : [];
-  return { kind: 'run', invocation: { command, operands, ...collected, notices: [...notices, ...collected.notices] } };
+  const lookalike = implied && command === 'backup' ? similarCommand(operands[0] ?? '') : undefined;
+  const all = [...notices, ...collected.notices];
+  return { kind: 'run', invocation: { command, operands, ...collected, notices: all, lookalike } };
 }
 
 /** `redup completion SHELL`, `redup man`: words that duplicity does not have, but a source folder may. */

@@ -120,6 +120,17 @@ function splitCommand(words: readonly string[]): Pick<Rewritten, 'command' | 'im
   throw noCommand(first, words, beginning);
 }
 
+/** The command that a word may have been meant as: mistyped, or a part of its name, as `status` is of `collection-status`. */
+export function similarCommand(word: string): CommandName | undefined {
+  const part = word.length < 4 ? undefined : COMMAND_NAMES.find((name) => name.split('-').includes(word));
+  if (part !== undefined) return part;
+  const near = closest(
+    word,
+    COMMAND_NAMES.flatMap((name) => [name, ...commandSpec(name).aliases]),
+  );
+  return near === undefined ? undefined : findCommand(near);
+}
+
 function noCommand(first: string, words: readonly string[], beginning: readonly CommandName[]): UsageError {
   if (beginning.length > 1)
     return new UsageError(`The command ${first} is ambiguous`, `It could be ${beginning.join(', ')}.`);
@@ -130,10 +141,7 @@ function noCommand(first: string, words: readonly string[], beginning: readonly 
     );
   }
   if (words.length === 2) return new UsageError('There is no command, and both arguments are URLs', seeHelp());
-  const near = closest(
-    first,
-    COMMAND_NAMES.flatMap((name) => [name, ...commandSpec(name).aliases]),
-  );
+  const near = similarCommand(first);
   return new UsageError(`Unknown command ${first}`, near === undefined ? seeHelp() : `Did you mean ${near}?`);
 }
 

@@ -88,7 +88,7 @@ export async function run(invocation: Invocation, argv: readonly string[], env: 
     return await runner({ invocation, values, env, log, signal, onEvent, report, outputIsBroken });
   } catch (error) {
     line?.stop();
-    return fail(log, error, interruption, command);
+    return fail(log, error, interruption, invocation);
   } finally {
     line?.stop();
     interruption.dispose();
@@ -135,9 +135,12 @@ interface Described {
   readonly subject: string | undefined;
 }
 
-function fail(log: Log, error: unknown, interruption: Interruption, command: CommandName): number {
+function fail(log: Log, error: unknown, interruption: Interruption, { command, lookalike }: Invocation): number {
   const exitCode = interruption.exitCode ?? exitCodeOf(error, command);
-  const described = describe(error, interruption);
+  const plain = describe(error, interruption);
+  const isMeant = plain.code === 'SOURCE_MISSING' && lookalike !== undefined;
+  const meant = `Did you mean the command ${lookalike}? A word that is no command is taken for the folder to back up.`;
+  const described = isMeant ? { ...plain, hint: `${meant} ${plain.hint ?? ''}` } : plain;
   const hint = described.hint === undefined || described.hint === '' ? [] : [`  ${sentence(described.hint)}`];
   const isDebug = log.tells('debug');
   log.message({
