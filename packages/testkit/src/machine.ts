@@ -13,6 +13,8 @@ export interface Measured extends RunResult {
   /** Largest resident size of the program or, if one was larger, of a child that it waited for. Bytes. */
   readonly peakBytes: number;
   readonly seconds: number;
+  /** Of the program and of all children that it waited for, in user mode and in the kernel. */
+  readonly cpuSeconds: number;
 }
 
 /** Runs a program under GNU time; `requirePeer(context, 'time')` first. */
@@ -23,10 +25,16 @@ export async function peakRss(
 ): Promise<Measured> {
   return withTempDir('rss', async (directory) => {
     const report = path.join(directory, 'report');
-    const result = await run('/usr/bin/time', ['-f', 'measured %M %e', '-o', report, command, ...args], options);
-    const [, kibibytes, seconds] = /^measured (\d+) ([\d.]+)$/m.exec(fs.readFileSync(report, 'utf8')) ?? [];
+    const result = await run('/usr/bin/time', ['-f', 'measured %M %e %U %S', '-o', report, command, ...args], options);
+    const pattern = /^measured (\d+) ([\d.]+) ([\d.]+) ([\d.]+)$/m;
+    const [, kibibytes, seconds, user, kernel] = pattern.exec(fs.readFileSync(report, 'utf8')) ?? [];
     if (kibibytes === undefined) throw new Error(`time measured nothing\n${result.stderr}`);
-    return { ...result, peakBytes: Number(kibibytes) * 1024, seconds: Number(seconds) };
+    return {
+      ...result,
+      peakBytes: Number(kibibytes) * 1024,
+      seconds: Number(seconds),
+      cpuSeconds: Number(user) + Number(kernel),
+    };
   });
 }
 
