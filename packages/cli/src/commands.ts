@@ -1,6 +1,6 @@
 /** The commands: their names in both of duplicity's syntaxes and what they are given. */
 
-export type Operand = 'source' | 'url' | 'target' | 'time' | 'count' | 'path';
+export type Operand = 'source' | 'url' | 'target' | 'time' | 'count' | 'path' | 'profile';
 
 export interface CommandSpec {
   readonly aliases: readonly string[];
@@ -12,6 +12,8 @@ export interface CommandSpec {
   /** Why it can't be used, if so. */
   readonly refused?: string;
   readonly hidden?: true;
+  /** A word that duplicity does not have, but a source folder may: `redup run file:///t` backs up a folder. */
+  readonly own?: true;
 }
 
 export const COMMANDS = {
@@ -93,6 +95,16 @@ export const COMMANDS = {
     operands: ['count', 'url'],
     summary: 'of older chains keep the full backups alone',
     description: 'Shows the incremental backups of all but the last COUNT chains in URL; removes them with --force.',
+  },
+  run: {
+    aliases: [],
+    operands: ['profile'],
+    lastIsOptional: true,
+    own: true,
+    summary: 'do what a profile of redup.yaml says: back up, then remove what is old',
+    description:
+      'Backs up as the PROFILE of the configuration file says, then removes old backups and leftovers as it says, ' +
+      'with its hooks, metrics and health check. With --all every profile, one after the other.',
   },
   replicate: {
     aliases: [],

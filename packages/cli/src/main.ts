@@ -12,8 +12,16 @@ const USAGE_EXIT_CODE = 23;
 
 /** @returns the exit code */
 export async function main(given: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const argv = await wholeArguments(given);
+  let argv = await wholeArguments(given);
   try {
+    if (argv.some((arg) => /^--prof/.test(arg))) {
+      const expanded = (await import('./profile/expand.js')).expandProfile(argv, env);
+      if (expanded !== undefined) {
+        argv = expanded.argv;
+        // The AWS SDK reads it there.
+        Object.assign(env, expanded.env);
+      }
+    }
     const parsed = parseArguments(argv, env, VERSION);
     if (parsed.kind === 'text') {
       process.stdout.write(parsed.text);

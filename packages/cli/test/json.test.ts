@@ -25,6 +25,8 @@ let url: string;
 beforeEach(() => {
   folder = tempDir('json');
   url = `file://${folder}/target`;
+  const profile = `{ sources: ['${folder}/src'], target: 'file://${folder}/of-profile', encryption: none }`;
+  writeFileSync(`${folder}/redup.yaml`, `version: 1\nprofiles: { json: ${profile} }\n`, { mode: 0o600 });
   writeTree(`${folder}/src`, tree({ a: file('hello\n'), 'not\xffutf8': file('z'), link: symlink('a'), pipe: fifo() }));
 });
 
@@ -54,6 +56,7 @@ const RUNS: Record<Exclude<CommandName, 'replicate'>, () => string[]> = {
   backup: () => ['backup', ...plain, 'src', url],
   restore: () => ['restore', url, 'out'],
   verify: () => ['verify', '--compare-data', url, 'src'],
+  run: () => ['run', 'json', '--config', `${folder}/redup.yaml`],
   check: () => ['check', '--read-data=50', '--seed', '1', url],
   'list-current-files': () => ['list-current-files', url],
   'collection-status': () => ['collection-status', url],

@@ -18,6 +18,7 @@ const OPERANDS: Readonly<Record<Operand, readonly [name: string, help: string]>>
   time: ['TIME', 'an interval such as 6M, a date, or a time'],
   count: ['COUNT', 'a number'],
   path: ['PATH', 'a path'],
+  profile: ['PROFILE', 'a profile of the configuration file'],
 };
 
 const DESCRIPTION = `Backups that duplicity reads and writes too: incremental, encrypted, to a folder or to S3.

@@ -110,8 +110,9 @@ function splitCommand(words: readonly string[]): Pick<Rewritten, 'command' | 'im
   const [first, ...others] = words;
   if (first === undefined) throw new UsageError('There is no command', seeHelp());
   const named = findCommand(first);
-  if (named !== undefined) return { command: named, implied: false, operands: others };
-  const beginning = commandsBeginning(first).filter((name) => takes(name, others.length));
+  const isFolder = named !== undefined && commandSpec(named).own === true && others.some(isUrl);
+  if (named !== undefined && !isFolder) return { command: named, implied: false, operands: others };
+  const beginning = isFolder ? [] : commandsBeginning(first).filter((name) => takes(name, others.length));
   if (beginning.length === 1) return { command: beginning[0], implied: false, operands: others };
   const [second] = others;
   if (words.length === 2 && second !== undefined && isUrl(first) !== isUrl(second)) {

@@ -7,6 +7,7 @@
 
 import * as z from 'zod';
 import { finding } from './findings.js';
+import { step } from './profiles.js';
 import { result, set } from './results.js';
 import { bytes, command, count, exitCode, literal, path, seconds } from './values.js';
 
@@ -178,6 +179,7 @@ export const record = z.union([
   finding,
   warning,
   notice,
+  step,
   result,
   error,
 ]);

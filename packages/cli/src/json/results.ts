@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { findingFields } from './findings.js';
-import { bytes, count, exitCode, literal, path, seconds } from './values.js';
+import { bytes, command, count, exitCode, literal, path, seconds } from './values.js';
 
 const type = literal('result');
 
@@ -24,7 +24,7 @@ const statistics = z
   })
   .meta({ id: 'statistics' });
 
-const backup = z
+export const backup = z
   .object({
     type,
     command: z.enum(['backup', 'full', 'incremental']),
@@ -159,7 +159,7 @@ const removal = {
   lastFull: seconds.optional(),
 };
 
-const prune = z
+export const prune = z
   .object({
     type,
     command: z.enum(['remove-older-than', 'remove-all-but-n-full', 'remove-all-inc-of-but-n-full']),
@@ -171,7 +171,7 @@ const prune = z
   })
   .meta({ id: 'prune-result' });
 
-const cleanup = z
+export const cleanup = z
   .object({
     type,
     command: literal('cleanup'),
@@ -194,8 +194,28 @@ const history = z
   })
   .meta({ id: 'history-result', description: 'Of --file-changed.' });
 
+const code = z.string().optional();
+
+/** Of one profile of `run`. */
+const outcome = z
+  .object({
+    profile: z.string(),
+    exitCode,
+    seconds: z.number().describe('how long it took'),
+    steps: z.array(z.object({ command, exitCode })).describe('commands that were run, in their order'),
+    code: code.describe('of what went wrong'),
+    message: z.string().optional(),
+    hint: z.string().optional(),
+  })
+  .meta({ id: 'profile-outcome' });
+export type ProfileOutcome = z.infer<typeof outcome>;
+
+const run = z
+  .object({ type, command: literal('run'), exitCode, profiles: z.array(outcome) })
+  .meta({ id: 'run-result' });
+
 export const result = z.union([
-  z.discriminatedUnion('command', [backup, restore, verify, check, list, status, prune, cleanup]),
+  z.discriminatedUnion('command', [backup, restore, verify, check, list, status, prune, cleanup, run]),
   changes,
   history,
 ]);

@@ -3,6 +3,7 @@
 import { backupOptions } from './backup.js';
 import { encryptionOptions } from './encryption.js';
 import { generalOptions } from './general.js';
+import { profileOptions } from './profiles.js';
 import { readingOptions } from './reading.js';
 import { selectionOptions } from './selection.js';
 import type { OptionSpec, ValueOfKind } from './spec.js';
@@ -17,6 +18,7 @@ export const OPTIONS = {
   ...readingOptions,
   ...encryptionOptions,
   ...generalOptions,
+  ...profileOptions,
   ...storageOptions,
 } as const;
 

@@ -79,6 +79,7 @@ export const OPTION_GROUPS = [
   'S3',
   'Output',
   'Places',
+  'Profiles',
   'Other',
 ] as const;
 export type OptionGroup = (typeof OPTION_GROUPS)[number];

@@ -15,6 +15,7 @@ import { FdSink, logFd, logFile } from '../output/sinks.js';
 import { VERSION } from '../version.js';
 import { runBackup } from './backup.js';
 import { runCheck } from './check.js';
+import { describe, stopped, tellFailure } from './failure.js';
 import { Interruption } from './interruption.js';
 import { runList, runRestore, runVerify } from './read.js';
 import { runCleanup, runPrune } from './removal.js';
@@ -30,6 +31,8 @@ const RUNNERS: Partial<Record<CommandName, Runner>> = {
   restore: runRestore,
   verify: runVerify,
   check: runCheck,
+  // What only profiles need (YAML, schemas) is loaded with them.
+  run: async (session) => (await import('./profiles.js')).runProfiles(session),
   'list-current-files': runList,
   'collection-status': runStatus,
   cleanup: runCleanup,
@@ -128,55 +131,13 @@ function introduce(log: Log, { notices, command }: Invocation, argv: readonly st
   }
 }
 
-interface Described {
-  readonly message: string;
-  readonly code: string;
-  readonly hint: string | undefined;
-  readonly subject: string | undefined;
-}
-
 function fail(log: Log, error: unknown, interruption: Interruption, { command, lookalike }: Invocation): number {
   const exitCode = interruption.exitCode ?? exitCodeOf(error, command);
-  const plain = describe(error, interruption);
+  const plain = interruption.exitCode === undefined ? describe(error) : stopped(interruption.reason);
   const isMeant = plain.code === 'SOURCE_MISSING' && lookalike !== undefined;
   const meant = `Did you mean the command ${lookalike}? A word that is no command is taken for the folder to back up.`;
   const described = isMeant ? { ...plain, hint: `${meant} ${plain.hint ?? ''}` } : plain;
-  const hint = described.hint === undefined || described.hint === '' ? [] : [`  ${sentence(described.hint)}`];
-  const isDebug = log.tells('debug');
-  log.message({
-    level: 'error',
-    code: interruption.exitCode === undefined ? exitCode : GENERIC,
-    lines: [described.message, ...hint, ...(isDebug ? stackOf(error) : [])],
-  });
+  tellFailure(log, error, described, interruption.exitCode === undefined ? exitCode : GENERIC);
   log.json({ type: 'error', command, exitCode, ...described });
   return exitCode;
-}
-
-function describe(error: unknown, interruption: Interruption): Described {
-  if (interruption.exitCode !== undefined) {
-    const hint = 'What was stored completely stays; run the same command again to go on.';
-    return { message: `Stopped by ${interruption.reason}`, code: 'ABORTED', hint, subject: undefined };
-  }
-  if (error instanceof UsageError)
-    return { message: error.message, code: error.code, hint: error.hint, subject: undefined };
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && 'hint' in error) {
-    const { hint, subject } = error as { hint?: string; subject?: string };
-    return { message: error.message, code: error.code, hint, subject };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = 'This is a fault of redup. Please report it with the output of --verbosity debug.';
-  return { message: `Unexpected: ${message}`, code: 'INTERNAL', hint, subject: undefined };
-}
-
-/** Hints come from several packages: one style. The first word may be a name, so messages stay as they are. */
-function sentence(text: string): string {
-  const capital = /^[a-z]+ /.test(text) ? text[0]?.toUpperCase() + text.slice(1) : text;
-  return /[.!?…`]$/.test(capital) ? capital : `${capital}.`;
-}
-
-function stackOf(error: unknown): string[] {
-  const lines: string[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    lines.push(...(cause.stack ?? `${cause}`).split('\n'));
-  return lines;
 }
