@@ -68,7 +68,8 @@ export async function planSet(workspace: Workspace, remote: Collection, options:
     : await findResumable(workspace, remote, { host: workspace.hostName, ...options });
   if (resume !== undefined) return planResumed(workspace, remote, chain, resume, options);
   const { base, whyFull } = incrementalBase(workspace, remote, chain, options);
-  await synchronize(workspace, remote, base === undefined ? [] : neededFor(base), options.signal);
+  const needed = base === undefined ? [] : neededFor(base);
+  await needingLocalCopies(workspace, () => synchronize(workspace, remote, needed, options.signal));
   if (whyFull === 'too old') workspace.notice('Last full backup is too old, forcing full backup');
   if (whyFull === 'no signatures') workspace.notice('No signatures found, switching to full backup.', 'warning');
   const time = await nextTime(workspace, remote, chain, options.signal);
@@ -102,7 +103,8 @@ async function planResumed(
       },
     );
   }
-  await synchronize(workspace, remote, neededFor({ chain, signatures: files }), options.signal);
+  const needed = neededFor({ chain, signatures: files });
+  await needingLocalCopies(workspace, () => synchronize(workspace, remote, needed, options.signal));
   await checkContinues(workspace, chain, options);
   const signatures = await signaturesHere(workspace, files, options.signal);
   return { span, signatures, fullTime: startTimeOf(chain), before: setsOf(chain), resume };
