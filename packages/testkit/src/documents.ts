@@ -4,6 +4,7 @@
  * A fenced block whose info string is `bash run` or `ts run` is executed; a block `text output` right behind it is what it
  * prints, where `…` stands for anything on that line and a line of its own for any lines. All blocks of one language
  * in one document are one program, so that a text can go on from what it showed before.
+ * Blocks without a mark, with places that are the reader's, are run or accounted for by excerpts.test.ts.
  */
 
 import fs from 'node:fs';

@@ -114,6 +114,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'docs/s3-backup.md: [default]': 'packages/testkit/src/docs.test.ts',
   'docs/s3.md: {': 'packages/testkit/src/s3/users.ts',
   'examples/README.md: node examples/dist/database-dump.js': 'examples/test/examples.test.ts',
+  'packages/bench/README.md: npm run bench': 'packages/bench/src/bench.test.ts',
   'packages/cli/README.md: export PASSPHRASE=': 'packages/cli/test/command.test.ts',
   'packages/librsync-wasm/README.md: import {': 'packages/librsync-wasm/src/readme.test.ts',
   'packages/openpgp/README.md: import {': 'packages/openpgp/src/readme.test.ts',
