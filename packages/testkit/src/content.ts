@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 
 import { toBytes } from './bytes.js';
+import { wordsFrom } from './random.js';
 
 /** `size` bytes of stream `seed`, beginning at its byte `from`; or the literal bytes of a byte string. */
 export type Piece =
@@ -106,7 +107,7 @@ const WORDS = ['backup ', 'volume ', 'of ', 'the ', 'manifest\n', 'signature, ',
 );
 
 function fillBlock(seed: number, index: number, block: Buffer): void {
-  const next = generator(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35));
+  const next = wordsFrom(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35));
   const kind = next() % 4;
   if (kind === 0) {
     let position = 0;
@@ -116,15 +117,4 @@ function fillBlock(seed: number, index: number, block: Buffer): void {
   const period = kind === 1 ? 64 : BLOCK_BYTES;
   for (let i = 0; i < period; i += 4) block.writeUInt32LE(next(), i);
   for (let i = period; i < BLOCK_BYTES; i += period) block.copy(block, i, 0, period);
-}
-
-/** mulberry32: small, fast, and the same numbers on every machine. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }

@@ -14,6 +14,7 @@ export * from './machine.js';
 export * from './peers.js';
 export * from './process.js';
 export * from './programs.js';
+export * from './random.js';
 export * from './snapshot.js';
 export * from './temp.js';
 export * from './tree.js';

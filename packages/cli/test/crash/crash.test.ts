@@ -4,7 +4,7 @@
  * on both kinds of target, and at 200 random moments; CI does a part of it.
  */
 
-import { withTempDir } from '@redup/testkit';
+import { randomFrom, withTempDir } from '@redup/testkit';
 import { sharedS3Server, uniqueBucketName } from '@redup/testkit/s3';
 import { describe, expect, test } from 'vitest';
 import { Place } from './place.js';
@@ -70,7 +70,7 @@ describe('killed at every effect', { timeout: 7_200_000 }, () => {
 describe('killed at a random moment', { timeout: 7_200_000 }, () => {
   const moments = ALL ? 200 : 12;
   test(`${moments} times, the next run goes on or starts clean (seed ${SEED})`, async () => {
-    const random = numbers(SEED);
+    const random = randomFrom(SEED);
     for (const [index, combination] of COMBINATIONS.entries()) {
       const share = Math.ceil((moments - index) / COMBINATIONS.length);
       await withStory(combination, async (story, place) => {
@@ -92,17 +92,6 @@ describe('killed at a random moment', { timeout: 7_200_000 }, () => {
     }
   });
 });
-
-/** mulberry32. */
-function numbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** To a kill, not to a power cut. */
 function changesNothing(call: string): boolean {

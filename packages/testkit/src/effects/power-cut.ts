@@ -6,6 +6,7 @@
 
 import fs from 'node:fs';
 import { dirname } from 'node:path';
+import { randomFrom } from '../random.js';
 
 /** The functions themselves, before anybody put something around them. */
 const { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } = fs;
@@ -69,7 +70,7 @@ export class PowerCut {
 
   /** Rewrites the disk. Each seed is another possibility. */
   cut(seed: number): void {
-    const random = generator(seed);
+    const random = randomFrom(seed);
     const names: Names = new Map(this.#durable);
     for (const change of this.#pending) if (random() < 0.5) apply(names, change);
     const written = new Map<Inode, Buffer>();
@@ -119,15 +120,4 @@ function isFolder(path: string): boolean {
 
 function bytes(path: string): Buffer {
   return Buffer.from(path, 'latin1');
-}
-
-/** mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
